@@ -1,0 +1,1 @@
+"""Reference policies, evaluation and the ``telos`` command."""

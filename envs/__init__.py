@@ -1,0 +1,1 @@
+"""Environments, one folder a family. ``telos.envs.registry`` lists them all."""

@@ -1,0 +1,55 @@
+"""The one table of environments: id, entry points, defaults.
+
+Entry points are strings, so that ``import telos`` loads no environment and a family with a broken
+dependency cannot break the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import gymnasium as gym
+
+__all__ = ["ENVIRONMENTS", "EnvironmentEntry", "register_environments"]
+
+
+@dataclass(frozen=True)
+class EnvironmentEntry:
+    """One row of the table.
+
+    Attributes:
+        summary: What the environment is, in one line, as ``telos list`` prints it.
+        entry_point: ``"module:Class"`` of the :class:`gymnasium.Env`.
+        vector_entry_point: ``"module:Class"`` of the native :class:`gymnasium.vector.VectorEnv`.
+        kwargs: Default constructor arguments, all JSON-serialisable.
+    """
+
+    summary: str
+    entry_point: str
+    vector_entry_point: str
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+
+ENVIRONMENTS: dict[str, EnvironmentEntry] = {
+    "SWEDocker-v0": EnvironmentEntry(
+        summary="Repair a real repository inside a real container; hidden tests decide.",
+        entry_point="telos.envs.swe.env:SWEDockerEnv",
+        vector_entry_point="telos.envs.swe.vector:SWEDockerVectorEnv",
+    ),
+}
+
+
+def register_environments() -> None:
+    """Registers every environment with Gymnasium. Safe to call any number of times."""
+    for env_id, entry in ENVIRONMENTS.items():
+        if env_id not in gym.registry:
+            gym.register(
+                id=env_id,
+                entry_point=entry.entry_point,
+                vector_entry_point=entry.vector_entry_point,
+                kwargs=dict(entry.kwargs),
+                # Every environment keeps its own budget, because vector entry points must.
+                max_episode_steps=None,
+            )
