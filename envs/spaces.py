@@ -38,9 +38,7 @@ class UnicodeText(Space[str]):
         False
     """
 
-    def __init__(
-        self, max_length: int, *, min_length: int = 0, seed: int | np.random.Generator | None = None
-    ) -> None:
+    def __init__(self, max_length: int, *, min_length: int = 0, seed: int | np.random.Generator | None = None) -> None:
         if not 0 <= min_length <= max_length:
             raise ValueError(
                 f"UnicodeText needs 0 <= min_length <= max_length, got min_length={min_length}, max_length={max_length}"
@@ -96,9 +94,9 @@ class UnicodeText(Space[str]):
         return f"UnicodeText({self.max_length}, min_length={self.min_length})"
 
     def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, UnicodeText)
-            and (self.min_length, self.max_length) == (other.min_length, other.max_length)
+        return isinstance(other, UnicodeText) and (self.min_length, self.max_length) == (
+            other.min_length,
+            other.max_length,
         )
 
     def __hash__(self) -> int:

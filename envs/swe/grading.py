@@ -1,0 +1,261 @@
+"""Grading: a patch, applied to the base commit, meets the hidden tests in a sandbox that never ran the agent.
+
+What a patch cannot touch: the test files, pytest's configuration, and everything that Python runs by itself
+at start-up come from the task. What counts as passing: a report of every phase of exactly the expected
+tests, marked with a nonce, on a pipe that is not standard output, from a run that ended as pytest ends. A
+skipped, expected-to-fail or missing test has not passed. Each test file also carries one canary, a test that
+must fail; a candidate that makes everything pass gives itself away.
+
+Candidate code runs in the interpreter that runs the tests, as in every suite of this kind. A candidate
+written against this very grader that inspects the runner's frames is caught only by what it overlooks.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from functools import cache
+from importlib import resources
+from pathlib import PurePosixPath
+
+from telos.envs.swe.errors import SandboxWreckedError
+from telos.envs.swe.pool import SandboxPool
+from telos.envs.swe.repository import PatchError, Repository
+from telos.envs.swe.tasks import Task
+
+__all__ = ["Grade", "Outcome", "TestReport", "grade", "judge", "run_tests"]
+
+Changes = Mapping[str, tuple[int, bytes] | None]
+
+_RUNNER_FILES = {
+    "conftest.py",
+    "pytest.ini",
+    ".pytest.ini",
+    "pytest.toml",
+    ".pytest.toml",
+    "tox.ini",
+    "setup.cfg",
+    "pyproject.toml",
+    "sitecustomize.py",
+    "usercustomize.py",
+}
+_RUNNER_SUFFIXES = {".pth", ".egg-link", ".so", ".pyc"}
+_RESULT_LIMIT = 8 << 20
+_PHASES = ("setup", "call", "teardown")
+
+
+class Outcome(IntEnum):
+    """The four ordered levels of an episode's end."""
+
+    NO_SUBMIT = 0
+    EMPTY_PATCH = 1
+    FAILS_TESTS = 2
+    PASSES_TESTS = 3
+
+
+@dataclass(frozen=True)
+class TestReport:
+    """What a run of tests came to.
+
+    Attributes:
+        outcomes: Test id to ``"passed"``, ``"failed"``, ``"error"``, ``"skipped"``, ``"xfailed"`` or ``"xpassed"``.
+        messages: Id of each failing test to the first line of its error.
+        valid: Whether the run ended as pytest ends and nothing about its report is odd.
+        problem: Why it is not valid, empty if it is.
+        log: The end of the run's standard output.
+        seconds: Wall time of the test command, in seconds.
+    """
+
+    __test__ = False  # not a test class, whatever pytest thinks of its name
+
+    outcomes: Mapping[str, str]
+    messages: Mapping[str, str]
+    valid: bool
+    problem: str
+    log: str = field(repr=False)
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Grade:
+    """The verdict on a patch.
+
+    Attributes:
+        outcome: ``EMPTY_PATCH``, ``FAILS_TESTS`` or ``PASSES_TESTS``.
+        passed: Ids of the expected tests that passed; empty, like ``failed``, where no test was run.
+        failed: Ids of the expected tests that did not, for whatever reason.
+        detail: Why tests could not be judged by their results alone, empty otherwise.
+        log: The end of the test run's output.
+        test_seconds: Wall time of the test command, in seconds.
+        seconds: Wall time of all of the grading, in seconds.
+    """
+
+    outcome: Outcome
+    passed: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    detail: str = ""
+    log: str = field(default="", repr=False)
+    test_seconds: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def resolved(self) -> bool:
+        """Whether every expected test passed."""
+        return self.outcome is Outcome.PASSES_TESTS
+
+
+@cache
+def _runner_source() -> str:
+    return (resources.files("telos.envs.swe") / "guest" / "test_runner.py").read_text()
+
+
+def _combine(phases: Mapping[str, str]) -> str:
+    """One outcome from a test's phases: passed only if each of the three passed."""
+    if any(phases.get(phase) == "failed" for phase in ("setup", "teardown")):
+        return "error"
+    call = phases.get("call") or phases.get("setup", "error")
+    complete = all(phases.get(phase) == "passed" for phase in _PHASES)
+    return "error" if call == "passed" and not complete else call
+
+
+def _read_report(result: bytes, nonce: str) -> tuple[dict[str, dict[str, str]], dict[str, str], int | None, str]:
+    """Reads the runner's lines: phases by test, messages, pytest's exit status, and what is odd about them."""
+    phases: dict[str, dict[str, str]] = {}
+    messages: dict[str, str] = {}
+    status, problem = None, ""
+    for line in result.decode("utf-8", "replace").splitlines():
+        if not line.startswith(nonce):
+            problem = problem or "foreign lines on the result pipe"
+            continue
+        if status is not None:
+            problem = "results after the end"
+        record = json.loads(line.removeprefix(nonce))
+        if "end" in record:
+            status = record["end"]
+            continue
+        test, phase = record["test"], record["phase"]
+        if phase in phases.setdefault(test, {}):
+            problem = f"two results for {phase} of {test}"
+        phases[test][phase] = record["outcome"]
+        if record["message"]:
+            messages.setdefault(test, record["message"])
+    return phases, messages, status, problem
+
+
+def run_tests(
+    pool: SandboxPool, files: Mapping[str, tuple[int, bytes]], tests: Sequence[str], timeout: float
+) -> TestReport:
+    """Runs pytest on a tree in a fresh sandbox.
+
+    Args:
+        pool: Where the sandbox comes from.
+        files: The whole tree: POSIX path to (git mode, content).
+        tests: Files or folders to collect, relative to the tree.
+        timeout: Limit in seconds.
+    """
+    nonce = secrets.token_hex(16)
+    sandbox = pool.take()
+    try:
+        sandbox.put(files)
+        settings = json.dumps({"nonce": nonce, "tests": list(tests)}).encode()
+        argv = ["python3", "-I", "-B", "-c", _runner_source()]
+        run = sandbox.spawn(argv, settings, timeout, _RESULT_LIMIT)
+    except SandboxWreckedError as error:
+        return TestReport({}, {}, valid=False, problem=f"the candidate broke the sandbox: {error}", log="", seconds=0.0)
+    finally:
+        sandbox.close()
+    phases, messages, status, problem = _read_report(run.result, nonce)
+    if run.command.stopped:
+        problem = f"stopped: {run.command.stopped}"
+    elif status is None:
+        problem = problem or f"the run ended early with exit code {run.command.exit_code}"
+    elif status != run.command.exit_code:
+        problem = f"pytest ended with {status}, the process with {run.command.exit_code}"
+    outcomes = {test: _combine(found) for test, found in phases.items() if "collect" not in found}
+    if not problem and (status == 0) != all(
+        outcome != "failed" and outcome != "error" for outcome in outcomes.values()
+    ):
+        problem = f"pytest ended with {status}, which its results do not bear out"
+    return TestReport(outcomes, messages, not problem, problem, run.command.output, run.command.seconds)
+
+
+def _protected(path: str, task: Task) -> bool:
+    """Whether a path belongs to the tests or to their runner and so comes from the task alone."""
+    pure = PurePosixPath(path)
+    if pure.name in _RUNNER_FILES or pure.suffix in _RUNNER_SUFFIXES:
+        return True
+    folders = {PurePosixPath(test).parts[0] for test in task.test_files}
+    return pure.parts[0] in folders or path in task.test_files
+
+
+def _with_canary(content: bytes) -> tuple[bytes, str]:
+    """Adds a test that must fail under a name that no one can know."""
+    name = f"test_{secrets.token_hex(6)}"
+    word = secrets.token_hex(4)
+    body = f"\n\ndef {name}():\n    assert len({word!r}) == {len(word) + 1 + secrets.randbelow(9)}\n"
+    return content.rstrip(b"\n") + b"\n" + body.encode(), name
+
+
+def _graded_tree(task: Task, changes: Changes) -> tuple[dict[str, tuple[int, bytes]], set[str]]:
+    """The tree that is tested, and the ids of the canaries in it."""
+    tree: dict[str, tuple[int, bytes]] = {path: (0o100644, content) for path, content in task.files.items()}
+    for path, entry in changes.items():
+        if _protected(path, task):
+            continue
+        tree.pop(path, None)
+        if entry is not None:
+            tree[path] = entry
+    canaries = set()
+    for path, content in task.test_files.items():
+        if PurePosixPath(path).match("test_*.py") or PurePosixPath(path).match("*_test.py"):
+            content, name = _with_canary(content)
+            canaries.add(f"{path}::{name}")
+        tree[path] = (0o100644, content)
+    return tree, canaries
+
+
+def judge(pool: SandboxPool, task: Task, changes: Changes) -> Grade:
+    """Runs the hidden tests on the base commit with ``changes``; no changes is a case like any other.
+
+    Raises:
+        InfrastructureError: If the machinery failed; nothing is then judged.
+    """
+    started = time.monotonic()
+    expected = (*task.fail_to_pass, *task.pass_to_pass)
+    tree, canaries = _graded_tree(task, changes)
+    report = run_tests(pool, tree, sorted({test.partition("::")[0] for test in expected}), task.timeout)
+    outcomes, problem = report.outcomes, report.problem
+    passing_files = {test.partition("::")[0] for test in expected if outcomes.get(test) == "passed"}
+    if any(outcomes.get(canary) != "failed" and canary.partition("::")[0] in passing_files for canary in canaries):
+        problem = "a test that must fail was not reported as failed: the candidate interferes with the test runner"
+    passed = tuple(test for test in expected if not problem and outcomes.get(test) == "passed")
+    failed = tuple(test for test in expected if problem or outcomes.get(test) != "passed")
+    return Grade(
+        Outcome.FAILS_TESTS if failed else Outcome.PASSES_TESTS,
+        passed=passed,
+        failed=failed,
+        detail=problem,
+        log=report.log,
+        test_seconds=report.seconds,
+        seconds=time.monotonic() - started,
+    )
+
+
+def grade(pool: SandboxPool, repository: Repository, task: Task, patch: str) -> Grade:
+    """Judges a patch against a task's hidden tests.
+
+    Raises:
+        InfrastructureError: If the machinery failed; the patch is then not judged at all.
+    """
+    if not patch.strip():
+        return Grade(Outcome.EMPTY_PATCH)
+    try:
+        changes = repository.apply(patch)
+    except PatchError as error:
+        expected = (*task.fail_to_pass, *task.pass_to_pass)
+        return Grade(Outcome.FAILS_TESTS, failed=expected, detail=f"the patch does not apply: {error}")
+    return judge(pool, task, changes)

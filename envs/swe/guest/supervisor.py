@@ -1,0 +1,448 @@
+"""Runs inside the sandbox and executes what the host asks for.
+
+Only the standard library, no file of its own: the host sends this source down the session's standard
+input. Frames in both directions are ``!II`` (length of a JSON header, length of a payload), the header,
+the payload. Every command gets a hard deadline, bounded output and an account of what it used; at the
+deadline all processes that it started die and the next command works.
+"""
+
+import ctypes
+import io
+import json
+import os
+import resource
+import select
+import signal
+import struct
+import subprocess
+import sys
+import tarfile
+import time
+
+PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36
+CONTROL_FD, COMMAND_FD = 197, 198
+TICKS = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+# A background process that floods the pipe must not keep a finished command from returning.
+DRAIN_LIMIT = 1 << 20
+KILL_ROUNDS = 50
+MEMORY_PERIOD = 0.1
+
+
+class HeadTail:
+    """Keeps the first and the last bytes of a stream and counts the rest."""
+
+    def __init__(self, limit):
+        """Shares ``limit`` bytes between head and tail."""
+        self.head_room = limit // 2
+        self.tail_room = limit - self.head_room
+        self.head, self.tail, self.total = bytearray(), bytearray(), 0
+
+    def write(self, chunk):
+        """Takes the next piece of the stream."""
+        self.total += len(chunk)
+        room = self.head_room - len(self.head)
+        if room > 0:
+            self.head += chunk[:room]
+            chunk = chunk[room:]
+        self.tail += chunk
+        if len(self.tail) > 2 * self.tail_room + 65536:
+            del self.tail[: -self.tail_room]
+
+    def value(self):
+        """The kept bytes, with a line that says how much is missing."""
+        omitted = self.total - len(self.head) - self.tail_room
+        if omitted <= 0:
+            return bytes(self.head + self.tail)
+        mark = f"\n[... {omitted} bytes omitted ...]\n".encode()
+        return bytes(self.head) + mark + bytes(self.tail[-self.tail_room :])
+
+
+def processes():
+    """The process ids that exist now."""
+    return {int(name) for name in os.listdir("/proc") if name.isdigit()}
+
+
+def stat_fields(pid):
+    """The fields of ``/proc/PID/stat`` after the command name, or None for a dead process."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b") ")[2].split()
+    except OSError:
+        return None
+
+
+def cpu_seconds(pid):
+    """CPU time of a process and of the children that it has waited for."""
+    fields = stat_fields(pid)
+    return sum(map(int, fields[11:15])) / TICKS if fields else 0.0
+
+
+def resident_bytes():
+    """Resident memory of every process of the sandbox."""
+    total = 0
+    for pid in processes():
+        try:
+            with open(f"/proc/{pid}/statm", "rb") as file:
+                total += int(file.read().split()[1]) * PAGE
+        except (OSError, IndexError):
+            continue
+    return total
+
+
+def kill_everything():
+    """Kills all other processes of this user in one system call."""
+    try:
+        os.kill(-1, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def cgroup_peak():
+    """The kernel's own record of peak memory, where the sandbox has a cgroup of its own."""
+    for name in ("memory.peak", "memory/memory.max_usage_in_bytes"):
+        try:
+            with open(f"/sys/fs/cgroup/{name}") as file:
+                return int(file.read())
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+def reply(stdout, header, payload):
+    """Writes one frame."""
+    encoded = json.dumps(header).encode()
+    stdout.write(struct.pack("!II", len(encoded), len(payload)) + encoded + payload)
+    stdout.flush()
+
+
+class Supervisor:
+    """One shell, and whatever runs beside it."""
+
+    def __init__(self, settings):
+        """Starts the shell with the host's settings."""
+        self.settings = settings
+        self.cwd = settings["cwd"]
+        self.exports = b""
+        self.statuses = {}
+        self.peak = 0
+        self.wake_r, wake_w = os.pipe()
+        for fd in (self.wake_r, wake_w):
+            os.set_blocking(fd, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wake_w, warn_on_full_buffer=False)
+        self.out_r, self.out_w = os.pipe()
+        os.set_blocking(self.out_r, False)
+        self.start_shell()
+
+    # -- processes ----------------------------------------------------------------------------------
+
+    def confine(self):
+        """Applies the resource limits; runs in the child before it becomes a program."""
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        for name, value in self.settings["rlimits"].items():
+            resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))
+
+    def start_shell(self):
+        """Starts bash where the last one stood: same directory, same exported variables."""
+        control_r, control_w = os.pipe()
+        command = os.memfd_create("command")
+        os.dup2(control_w, CONTROL_FD)
+        os.dup2(command, COMMAND_FD)
+        os.close(control_w)
+        os.close(command)
+        self.shell = subprocess.Popen(
+            ["bash", "--noprofile", "--norc"],
+            stdin=subprocess.PIPE,
+            stdout=self.out_w,
+            stderr=self.out_w,
+            cwd=self.cwd if os.path.isdir(self.cwd) else self.settings["cwd"],
+            env=self.settings["env"],
+            bufsize=0,
+            start_new_session=True,
+            pass_fds=(CONTROL_FD, COMMAND_FD),
+            preexec_fn=self.confine,
+        )
+        os.close(CONTROL_FD)
+        self.command = os.dup(COMMAND_FD)
+        os.close(COMMAND_FD)
+        self.control = control_r
+        os.set_blocking(control_r, False)
+        self.shell_status = 0
+        self.restore_exports = bool(self.exports)
+        self.shell.stdin.write(b"__telos_status() { return $1; }\n")
+
+    def drop_shell(self):
+        """Kills the shell if it lives and frees what belongs to it."""
+        if self.shell.pid not in self.statuses:
+            self.shell.kill()
+            self.statuses[self.shell.pid] = os.waitstatus_to_exitcode(os.waitpid(self.shell.pid, 0)[1])
+        for fd in (self.control, self.command):
+            os.close(fd)
+        self.shell.stdin.close()
+        # Popen must not wait for a process that reap() has collected.
+        self.shell.returncode = self.statuses.pop(self.shell.pid, 0)
+
+    def restart_shell(self):
+        """Replaces the shell."""
+        self.drop_shell()
+        self.start_shell()
+
+    def reap(self):
+        """Collects every dead child, orphans of dead commands included."""
+        try:
+            while os.read(self.wake_r, 4096):
+                pass
+        except BlockingIOError:
+            pass
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            self.statuses[pid] = os.waitstatus_to_exitcode(status)
+
+    def kill_all_but(self, survivors):
+        """Kills every process outside ``survivors``; a fork bomb costs the survivors their lives too."""
+        # The first process of the sandbox belongs to the host's side and ignores signals anyway.
+        spared = survivors | {1, os.getpid()}
+        for attempt in range(KILL_ROUNDS):
+            found = False
+            for pid in processes() - spared:
+                fields = stat_fields(pid)
+                if fields and fields[0] not in (b"Z", b"X"):
+                    try:
+                        os.kill(pid, signal.SIGKILL)
+                        found = True
+                    except (ProcessLookupError, PermissionError):
+                        continue
+            self.reap()
+            if not found:
+                break
+            if attempt > 5:
+                # New processes appear faster than they are found: only one system call for all is atomic.
+                kill_everything()
+            time.sleep(0.001)
+
+    # -- waiting ------------------------------------------------------------------------------------
+
+    def wait(self, finished, request, survivors, extra=None):
+        """Collects output until ``finished()`` tells an exit code, or kills all but ``survivors`` at the deadline.
+
+        ``extra`` maps further descriptors to functions that read them. Returns a reply header and the output.
+        """
+        started = time.monotonic()
+        output = HeadTail(request["limit"])
+        poller = select.poll()
+        for fd in (self.out_r, self.wake_r, self.control, *(extra or {})):
+            poller.register(fd, select.POLLIN)
+        memory_limit = self.settings.get("memory")
+        next_look, stopped = started, None
+        while (code := finished()) is None:
+            left = started + request["timeout"] - time.monotonic()
+            if left <= 0:
+                stopped = "timeout"
+            elif memory_limit and time.monotonic() >= next_look:
+                next_look = time.monotonic() + MEMORY_PERIOD
+                resident = resident_bytes()
+                self.peak = max(self.peak, resident)
+                if resident > memory_limit:
+                    stopped = "memory"
+            if stopped:
+                self.kill_all_but(survivors)
+                code = 124 if stopped == "timeout" else 137
+                break
+            for fd, _ in poller.poll(1000 * (min(left, MEMORY_PERIOD) if memory_limit else max(left, 0)) + 1):
+                if fd == self.out_r:
+                    self.read_output(output)
+                elif fd == self.wake_r:
+                    self.reap()
+                elif extra and fd in extra and not extra[fd]():
+                    poller.unregister(fd)
+        drained = 0
+        while drained < DRAIN_LIMIT and (count := self.read_output(output)):
+            drained += count
+        header = {
+            "exit_code": code if code >= 0 else 128 - code,
+            "stopped": stopped,
+            "bytes": output.total,
+            "seconds": time.monotonic() - started,
+            "peak_memory": cgroup_peak() or max(self.peak, resident_bytes()),
+        }
+        return header, output.value()
+
+    def read_output(self, output):
+        """Takes what the command has written; returns how many bytes."""
+        try:
+            chunk = os.read(self.out_r, 1 << 16)
+        except BlockingIOError:
+            return 0
+        output.write(chunk)
+        return len(chunk)
+
+    # -- requests -----------------------------------------------------------------------------------
+
+    def run(self, request, payload):
+        """Runs a command in the long-lived shell."""
+        self.reap()
+        if self.shell.pid in self.statuses:
+            self.restart_shell()
+        survivors = processes() - {self.shell.pid}
+        cpu = cpu_seconds(self.shell.pid)
+        nonce = os.urandom(16).hex().encode()
+        os.ftruncate(self.command, 0)
+        os.pwrite(self.command, payload + b"\0" + (self.exports if self.restore_exports else b""), 0)
+        self.restore_exports = False
+        shell, control = self.shell, bytearray()
+        # The control descriptors are closed for the command itself; the nonce never enters its text.
+        line = (
+            f"builtin mapfile -d '' -t __telos_command </dev/fd/{COMMAND_FD}; "
+            'builtin eval "${__telos_command[1]-}" 2>/dev/null; '
+            f"__telos_status {self.shell_status}; "
+            f'builtin eval "$__telos_command" </dev/null {CONTROL_FD}>&- {COMMAND_FD}<&-; '
+            f"{{ builtin printf '%s\\0%d\\0%s\\0' {nonce.decode()} $? \"$PWD\"; builtin export -p; "
+            f"builtin printf '\\0'; }} >&{CONTROL_FD}\n"
+        )
+        try:
+            shell.stdin.write(line.encode())
+        except BrokenPipeError:
+            pass
+
+        def finished():
+            try:
+                while chunk := os.read(self.control, 1 << 16):
+                    control.extend(chunk)
+            except BlockingIOError:
+                pass
+            if control.count(0) >= 4 and control.startswith(nonce):
+                return int(control.split(b"\0")[1])
+            return self.statuses.get(shell.pid)
+
+        header, output = self.wait(finished, request, survivors)
+        header["cpu"] = max(0.0, cpu_seconds(shell.pid) - cpu)
+        if control.startswith(nonce) and control.count(0) >= 4:
+            _, _, cwd, exports, *_ = bytes(control).split(b"\0")
+            self.cwd, self.exports = os.fsdecode(cwd), exports
+        header["shell_restarted"] = bool(header["stopped"]) or shell.pid in self.statuses
+        if header["shell_restarted"]:
+            self.restart_shell()
+        self.shell_status = header["exit_code"] & 255
+        return header, output
+
+    def tool(self, request, payload):
+        """Runs one of the functions of the tools source in a child, under the same deadline."""
+        survivors = processes()
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                os.setsid()
+                os.dup2(self.out_w, 1)
+                os.dup2(self.out_w, 2)
+                self.confine()
+                os.chdir(self.cwd)
+                sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+                code = TOOLS[request["name"]](**request["arguments"])
+                sys.stdout.flush()
+            except BaseException as error:
+                os.write(2, f"{type(error).__name__}: {error}\n".encode(errors="replace"))
+            finally:
+                os._exit(code)
+        return self.follow(child, request, survivors)
+
+    def spawn(self, request, payload):
+        """Runs a program with ``payload`` as standard input and a result pipe that only it can write."""
+        survivors = processes()
+        stdin = os.memfd_create("stdin")
+        os.write(stdin, payload)
+        os.lseek(stdin, 0, os.SEEK_SET)
+        result_r, result_w = os.pipe()
+        os.set_blocking(result_r, False)
+        program = subprocess.Popen(
+            [*request["argv"], str(result_w)],
+            stdin=stdin,
+            stdout=self.out_w,
+            stderr=self.out_w,
+            cwd=self.settings["cwd"],
+            env=self.settings["env"],
+            start_new_session=True,
+            pass_fds=(result_w,),
+            preexec_fn=self.confine,
+        )
+        os.close(stdin)
+        os.close(result_w)
+        result = bytearray()
+
+        def take():
+            try:
+                chunk = os.read(result_r, 1 << 16)
+            except BlockingIOError:
+                return True
+            if len(result) < request["result_limit"]:
+                result.extend(chunk)
+            return bool(chunk)
+
+        header, output = self.follow(program.pid, request, survivors, {result_r: take})
+        self.kill_all_but(survivors)
+        program.returncode = header["exit_code"]
+        while len(result) < request["result_limit"]:
+            size = len(result)
+            if not take() or len(result) == size:
+                break
+        os.close(result_r)
+        header["result_size"] = len(result)
+        return header, bytes(result) + output
+
+    def follow(self, pid, request, survivors, extra=None):
+        """Waits for a child other than the shell."""
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        header, output = self.wait(lambda: self.statuses.pop(pid, None), request, survivors, extra)
+        self.statuses.pop(pid, None)
+        spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+        header["cpu"] = spent.ru_utime + spent.ru_stime - usage.ru_utime - usage.ru_stime
+        header["shell_restarted"] = False
+        return header, output
+
+    def put(self, request, payload):
+        """Unpacks a tar archive from the host below the working directory."""
+        with tarfile.open(fileobj=io.BytesIO(payload)) as archive:
+            archive.extractall(self.settings["cwd"])
+        return {}, b""
+
+    def freeze(self, request, payload):
+        """Kills every process of the agent, so that nothing changes the tree while the host reads it."""
+        self.kill_all_but(set())
+        self.exports = b""
+        self.cwd = self.settings["cwd"]
+        self.restart_shell()
+        return {}, b""
+
+    def serve(self, stdin, stdout):
+        """Answers requests until the host goes away."""
+        reply(stdout, {"ready": True}, b"")
+        while prefix := stdin.read(8):
+            header_size, payload_size = struct.unpack("!II", prefix)
+            request = json.loads(stdin.read(header_size))
+            payload = stdin.read(payload_size)
+            header, output = getattr(self, request["do"])(request, payload)
+            # Statuses of orphans are of no interest to anyone.
+            self.statuses = {pid: code for pid, code in self.statuses.items() if pid == self.shell.pid}
+            reply(stdout, header, output)
+
+
+def main(settings):
+    """Hides from the agent's processes, adopts orphans, and serves."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    # Undumpable: processes of the same user can neither trace this one nor open its descriptors.
+    libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    stdin = os.fdopen(os.dup(0), "rb")
+    stdout = os.fdopen(os.dup(1), "wb")
+    null = os.open("/dev/null", os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    Supervisor(settings).serve(stdin, stdout)
+    # The host is gone: nothing may outlive it.
+    kill_everything()

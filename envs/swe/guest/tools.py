@@ -1,0 +1,142 @@
+"""The file tools of the scaffold; runs inside the sandbox, appended to the supervisor's source.
+
+Each function prints what the agent reads and returns the exit code: 0 when it did what was asked.
+"""
+
+import difflib
+import os
+import re
+import stat
+
+VIEW_LINES = 200
+SEARCH_MATCHES = 100
+LINE_WIDTH = 400
+LARGEST_FILE = 8 << 20
+SKIPPED_FOLDERS = {".git", "__pycache__", ".pytest_cache"}
+
+
+def fail(message):
+    """Prints an error and gives its exit code."""
+    print(f"error: {message}")
+    return 1
+
+
+def read_text(path):
+    """The text of a regular file, or a message that says why there is none."""
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        near = difflib.get_close_matches(path, list(files_below(".")), n=3, cutoff=0.6)
+        hint = f". Did you mean {' or '.join(near)}?" if near else ""
+        return None, f"{path}: {error.strerror}{hint}"
+    if stat.S_ISDIR(status.st_mode):
+        return None, f"{path} is a directory"
+    if not stat.S_ISREG(status.st_mode):
+        return None, f"{path} is not a regular file"
+    if status.st_size > LARGEST_FILE:
+        return None, f"{path} has {status.st_size} bytes; the limit of this tool is {LARGEST_FILE}, use bash"
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+    except OSError as error:
+        return None, f"{path}: {error.strerror}"
+    if b"\0" in content:
+        return None, f"{path} is a binary file"
+    return content.decode("utf-8", "surrogateescape"), None
+
+
+def files_below(folder):
+    """Paths of the regular files below a folder, sorted, without caches and version control."""
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name not in SKIPPED_FOLDERS)
+        for name in sorted(names):
+            path = os.path.normpath(os.path.join(root, name))
+            if stat.S_ISREG(os.lstat(path).st_mode):
+                yield path
+
+
+def shorten(line):
+    """Cuts a line that would flood the observation."""
+    return line if len(line) <= LINE_WIDTH else f"{line[:LINE_WIDTH]} [... {len(line) - LINE_WIDTH} more characters]"
+
+
+def view(path, start=1, end=None):
+    """Prints a file with line numbers, or the files below a directory."""
+    if os.path.isdir(path):
+        for name in files_below(path):
+            print(name)
+        return 0
+    text, problem = read_text(path)
+    if problem:
+        return fail(problem)
+    lines = text.splitlines()
+    if lines and not 1 <= start <= len(lines):
+        return fail(f"start={start} is outside the file, which has {len(lines)} lines")
+    last = min(len(lines), start + VIEW_LINES - 1 if end is None else end)
+    for number in range(start, last + 1):
+        print(f"{number:6}  {shorten(lines[number - 1])}")
+    if last < len(lines):
+        print(f"[{len(lines) - last} more lines; view with start={last + 1}]")
+    return 0
+
+
+def search(pattern, path="."):
+    """Prints the lines that match a Python regular expression as ``path:line: text``."""
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        return fail(f"{pattern!r} is no valid regular expression: {error}")
+    if not os.path.exists(path):
+        return fail(f"{path}: no such file or directory")
+    found = 0
+    for name in [os.path.normpath(path)] if os.path.isfile(path) else files_below(path):
+        text, problem = read_text(name)
+        if problem:
+            continue
+        for number, line in enumerate(text.splitlines(), 1):
+            if expression.search(line):
+                found += 1
+                if found > SEARCH_MATCHES:
+                    print(f"[more than {SEARCH_MATCHES} matches; narrow the pattern or the path]")
+                    return 0
+                print(f"{name}:{number}: {shorten(line)}")
+    if not found:
+        print("no match")
+    return 0
+
+
+def edit(path, old, new):
+    """Replaces the one occurrence of ``old`` by ``new``; an empty ``old`` creates a file."""
+    if old == new:
+        return fail("old and new are the same text; nothing to change")
+    if old == "":
+        if os.path.lexists(path):
+            return fail(f"{path} exists; give the text to replace in <old>, or use bash to overwrite the file")
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        text, count = new, 1
+    else:
+        text, problem = read_text(path)
+        if problem:
+            return fail(problem)
+        count = text.count(old)
+        if count == 0:
+            return fail(f"<old> does not occur in {path}{closest_line(text, old)}")
+        if count > 1:
+            starts = [text.count("\n", 0, match.start()) + 1 for match in re.finditer(re.escape(old), text)]
+            return fail(f"<old> occurs {count} times in {path} (lines {starts}); add lines around it to make it unique")
+        text = text.replace(old, new)
+    with open(path, "wb") as file:
+        file.write(text.encode("utf-8", "surrogateescape"))
+    print(f"created {path}" if old == "" else f"edited {path}")
+    return 0
+
+
+def closest_line(text, old):
+    """Hints at the line that the agent may have meant."""
+    wanted = next((line for line in old.splitlines() if line.strip()), "")
+    lines = text.splitlines()
+    near = difflib.get_close_matches(wanted, lines[:5000], n=1, cutoff=0.6)
+    return f"; the closest line is {lines.index(near[0]) + 1}: {near[0]!r}" if near else ""
+
+
+TOOLS = {"view": view, "search": search, "edit": edit}

@@ -1,0 +1,188 @@
+"""A warm pool: sandboxes are made ahead in the background, used once, and thrown away."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+
+from telos.envs.swe.errors import InfrastructureError, SandboxUnavailableError
+from telos.envs.swe.repository import remove_dead_folders
+from telos.envs.swe.sandbox.base import Sandbox, SandboxLimits, open_sandbox
+
+__all__ = ["SandboxPool", "SandboxSpec", "acquire_pool", "release_pool"]
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_TAKE_TIMEOUT = 120.0
+_REAP_PERIOD = 30.0
+_MOST_WARM = 16
+
+
+@dataclass(frozen=True)
+class SandboxSpec:
+    """What makes two sandboxes interchangeable."""
+
+    kind: str
+    image: str
+    limits: SandboxLimits
+    output_limit: int
+
+
+class SandboxPool:
+    """Keeps ``warm`` sandboxes a user ready, made one at a time so that a start-up does not flood the engine.
+
+    Failures slow the maker down (0.5 s, doubling to 30 s) and are raised to whoever waits. Thread-safe.
+    """
+
+    def __init__(self, spec: SandboxSpec) -> None:
+        self.spec = spec
+        self._idle: deque[Sandbox] = deque()
+        self._wanted: dict[object, int] = {}
+        self._waiting = 0
+        self._error: Exception | None = None
+        self._closed = False
+        self._condition = threading.Condition()
+        self._maker = threading.Thread(target=self._make, name="telos-swe-pool", daemon=True)
+        self._maker.start()
+
+    def want(self, user: object, warm: int) -> None:
+        """Sets how many sandboxes are kept ready for a user; 0 forgets the user."""
+        with self._condition:
+            if warm:
+                self._wanted[user] = warm
+            else:
+                self._wanted.pop(user, None)
+            self._condition.notify_all()
+
+    @property
+    def users(self) -> int:
+        """Number of users."""
+        return len(self._wanted)
+
+    @property
+    def idle(self) -> int:
+        """Number of sandboxes that are ready now."""
+        return len(self._idle)
+
+    def _target(self) -> int:
+        return max(self._waiting, min(sum(self._wanted.values()), _MOST_WARM))
+
+    def take(self) -> Sandbox:
+        """Hands over a fresh sandbox; the caller closes it.
+
+        Raises:
+            SandboxUnavailableError: If this machine cannot make one.
+            InfrastructureError: If making one failed or took longer than two minutes.
+        """
+        deadline = time.monotonic() + _TAKE_TIMEOUT
+        with self._condition:
+            self._waiting += 1
+            self._error = None
+            self._condition.notify_all()
+            try:
+                while not self._idle:
+                    if self._error is not None:
+                        raise self._error
+                    if self._closed or not self._condition.wait(deadline - time.monotonic()):
+                        raise InfrastructureError("pool", "no sandbox became ready in time")
+                sandbox = self._idle.popleft()
+            finally:
+                self._waiting -= 1
+            self._condition.notify_all()
+        return sandbox
+
+    def _make(self) -> None:
+        pause, next_reap = 0.0, 0.0
+        while True:
+            with self._condition:
+                while not self._closed and len(self._idle) >= self._target():
+                    self._condition.wait()
+                if self._closed:
+                    return
+            if time.monotonic() >= next_reap:
+                self._reap()
+                next_reap = time.monotonic() + _REAP_PERIOD
+            try:
+                sandbox = open_sandbox(self.spec.kind, self.spec.image, self.spec.limits, self.spec.output_limit)
+            except Exception as error:
+                pause = min(max(_FIRST_PAUSE, 2 * pause), _LONGEST_PAUSE)
+                with self._condition:
+                    self._error = error
+                    self._condition.notify_all()
+                    # A new request is worth a new try at once; background filling is not.
+                    self._condition.wait_for(lambda: self._closed or self._error is None, pause)
+                continue
+            pause = 0.0
+            with self._condition:
+                if self._closed:
+                    sandbox.close()
+                    return
+                self._idle.append(sandbox)
+                self._condition.notify_all()
+
+    def _reap(self) -> None:
+        """Removes what killed trainers left; a failure here shows again, and louder, when a sandbox is made."""
+        remove_dead_folders()
+        if self.spec.kind == "docker":
+            from telos.envs.swe.sandbox.docker import reap
+
+            with contextlib.suppress(SandboxUnavailableError, OSError):
+                reap()
+
+    def close(self) -> None:
+        """Closes the idle sandboxes and stops the maker."""
+        with self._condition:
+            self._closed = True
+            self._condition.notify_all()
+        if self._maker is not threading.current_thread():
+            self._maker.join(timeout=10.0)
+        while self._idle:
+            self._idle.popleft().close()
+
+
+_pools: dict[SandboxSpec, SandboxPool] = {}
+_lock = threading.Lock()
+
+
+def acquire_pool(spec: SandboxSpec, user: object, warm: int) -> SandboxPool:
+    """The pool of this process for ``spec``, with ``warm`` sandboxes kept ready for ``user``."""
+    with _lock:
+        pool = _pools.get(spec)
+        if pool is None:
+            pool = _pools[spec] = SandboxPool(spec)
+        pool.want(user, warm)
+        return pool
+
+
+def release_pool(pool: SandboxPool, user: object) -> None:
+    """Gives a pool back; the last user's release closes it."""
+    with _lock:
+        pool.want(user, 0)
+        if pool.users:
+            return
+        if _pools.get(pool.spec) is pool:
+            del _pools[pool.spec]
+    pool.close()
+
+
+def _close_all() -> None:
+    with _lock:
+        pools = list(_pools.values())
+        _pools.clear()
+    for pool in pools:
+        pool.close()
+
+
+def _forget_in_child() -> None:
+    """Threads do not survive a fork: a child starts with pools of its own."""
+    global _lock
+    _lock = threading.Lock()
+    _pools.clear()
+
+
+atexit.register(_close_all)
+os.register_at_fork(after_in_child=_forget_in_child)

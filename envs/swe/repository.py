@@ -1,0 +1,237 @@
+"""A task's base commit in a git repository on the host, and patches against it.
+
+Only this process's git touches it: the agent's tree comes in as data, never as a repository, so its hooks,
+configuration, commits and links have no effect here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from telos.envs.swe.errors import InfrastructureError
+from telos.envs.swe.sandbox.owner import expired, owner_labels
+
+__all__ = ["PatchError", "Repository", "TreeTooLargeError", "scratch_folder"]
+
+# Traces of running programs, which are no part of a change.
+_LITTER = {"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".git"}
+_FILE_LIMIT = 4 << 20
+_TREE_LIMIT = 16 << 20
+_FILES_LIMIT = 5_000
+_IDENTITY = "Telos <telos@localhost> 946684800 +0000"
+_GIT_ENV = {
+    "PATH": os.defpath,
+    "LC_ALL": "C.UTF-8",
+    "HOME": "/nonexistent",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_ATTR_NOSYSTEM": "1",
+}
+_CONFIG = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = false\n"
+
+Files = Mapping[str, tuple[int, bytes]]
+
+
+class PatchError(ValueError):
+    """A patch that git does not apply; the message is git's."""
+
+
+class TreeTooLargeError(ValueError):
+    """The agent's change is larger than any repair."""
+
+
+_scratch_lock = threading.Lock()
+
+
+def scratch_folder() -> Path:
+    """This process's folder for temporary files; folders that dead processes left are removed."""
+    top = Path(tempfile.gettempdir(), f"telos-swe-{os.getuid()}")
+    with _scratch_lock:
+        own = top / hashlib.sha256(owner_labels(0)["telos.swe.owner"].encode()).hexdigest()[:16]
+        if not own.is_dir():
+            top.mkdir(mode=0o700, exist_ok=True)
+            if top.stat().st_uid != os.getuid():
+                raise InfrastructureError("scratch", f"{top} belongs to another user")
+            own.mkdir(mode=0o700, exist_ok=True)
+            (own / "owner").write_text(owner_labels(0)["telos.swe.owner"])
+            remove_dead_folders()
+    return own
+
+
+def remove_dead_folders() -> None:
+    """Removes the scratch folders of processes that are gone."""
+    for folder in Path(tempfile.gettempdir(), f"telos-swe-{os.getuid()}").glob("*/"):
+        with contextlib.suppress(OSError):
+            if expired({"telos.swe.owner": (folder / "owner").read_text()}):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _mode(member: tarfile.TarInfo) -> int:
+    if member.issym():
+        return 0o120000
+    return 0o100755 if member.mode & 0o100 else 0o100644
+
+
+def _quoted(path: str) -> bytes:
+    raw = os.fsencode(path).replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
+    return b'"' + raw + b'"'
+
+
+def _is_text(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in content
+
+
+class Repository:
+    """One commit, ``base``, made of a task's files.
+
+    Args:
+        files: POSIX path to content. A path that ends in ``.sh`` is not executable: modes are 0644.
+    """
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self.files: dict[str, tuple[int, bytes]] = {path: (0o100644, content) for path, content in files.items()}
+        self._folder = tempfile.TemporaryDirectory(dir=scratch_folder(), prefix="repository-")
+        self._git_dir = Path(self._folder.name)
+        self._lock = threading.Lock()
+        for name in ("objects/pack", "refs/heads", "info"):
+            (self._git_dir / name).mkdir(parents=True)
+        (self._git_dir / "HEAD").write_text("ref: refs/heads/main\n")
+        (self._git_dir / "config").write_text(_CONFIG)
+        self._import("refs/heads/main", self.files, message="base")
+        self._git("read-tree", "refs/heads/main")
+        shutil.copy(self._git_dir / "index", self._git_dir / "base-index")
+
+    def _git(self, *arguments: str, stdin: bytes = b"", index: str = "index") -> bytes:
+        environment = {
+            **_GIT_ENV,
+            "GIT_DIR": str(self._git_dir),
+            "GIT_INDEX_FILE": str(self._git_dir / index),
+            "GIT_WORK_TREE": "/nonexistent",
+        }
+        result = subprocess.run(
+            ["git", *arguments], input=stdin, capture_output=True, check=False, env=environment, cwd=self._git_dir
+        )
+        if result.returncode:
+            raise PatchError(result.stderr.decode("utf-8", "replace").strip())
+        return result.stdout
+
+    def _import(self, ref: str, changes: Mapping[str, tuple[int, bytes] | None], message: str) -> None:
+        """Commits ``changes`` (None deletes) on ``ref`` through git's own bulk importer."""
+        commands = [f"commit {ref}\ncommitter {_IDENTITY}\ndata {len(message)}\n{message}\n".encode()]
+        if ref != "refs/heads/main":
+            commands.append(b"from refs/heads/main\n")
+        # Deletions first: a file may have become a folder.
+        for path, entry in sorted(changes.items(), key=lambda item: item[1] is not None):
+            if entry is None:
+                commands.append(b"D " + _quoted(path) + b"\n")
+            else:
+                mode, content = entry
+                commands.append(
+                    b"M %o inline " % mode + _quoted(path) + b"\ndata %d\n" % len(content) + content + b"\n"
+                )
+        self._git("-c", "fastimport.unpackLimit=0", "fast-import", "--quiet", "--force", stdin=b"".join(commands))
+
+    def guest_git(self) -> Files:
+        """The ``.git`` folder that the agent sees: one commit, nothing after it."""
+        names = ["HEAD", "config", "refs/heads/main", "base-index"]
+        names += [str(path.relative_to(self._git_dir)) for path in (self._git_dir / "objects/pack").iterdir()]
+        return {
+            f".git/{'index' if name == 'base-index' else name}": (0o100644, (self._git_dir / name).read_bytes())
+            for name in names
+            if not name.endswith(".keep")
+        }
+
+    def changes(self, tree: Iterable[tuple[tarfile.TarInfo, Any]]) -> dict[str, tuple[int, bytes] | None]:
+        """What a tree, streamed as ``(member, file or None)``, adds to, changes in and deletes from the base.
+
+        Raises:
+            TreeTooLargeError: Before more than 16 MiB of changed content is held.
+        """
+        changed: dict[str, tuple[int, bytes] | None] = {}
+        missing = set(self.files)
+        total = 0
+        for member, file in tree:
+            path = member.name
+            if _LITTER.intersection(path.split("/")) or path.endswith(".pyc") or not (file or member.issym()):
+                continue
+            if member.size > _FILE_LIMIT:
+                raise TreeTooLargeError(f"{path} has {member.size} bytes; the limit is {_FILE_LIMIT}")
+            content = file.read() if file else os.fsencode(member.linkname)
+            missing.discard(path)
+            if self.files.get(path) != (_mode(member), content):
+                changed[path] = (_mode(member), content)
+                total += len(content)
+                if total > _TREE_LIMIT or len(changed) > _FILES_LIMIT:
+                    raise TreeTooLargeError(f"the change exceeds {_TREE_LIMIT} bytes or {_FILES_LIMIT} files")
+        return changed | dict.fromkeys(missing)
+
+    def patch(self, changes: Mapping[str, tuple[int, bytes] | None]) -> str:
+        """Writes changes as a git patch in pure UTF-8: content in other encodings goes in git's binary form."""
+        if not changes:
+            return ""
+        with self._lock:
+            binary = [path for path, entry in changes.items() if not _is_text((entry or self.files[path])[1])]
+            binary += [path for path in changes if path in self.files and not _is_text(self.files[path][1])]
+            attributes = b"".join(b'"%s" -diff\n' % _glob_quoted(path) for path in binary)
+            (self._git_dir / "info/attributes").write_bytes(attributes)
+            self._import("refs/heads/candidate", changes, message="candidate")
+            options = ("--binary", "--full-index", "--no-renames", "--no-color", "--no-ext-diff", "--no-textconv")
+            patch = self._git("diff", *options, "refs/heads/main", "refs/heads/candidate")
+        return patch.decode()
+
+    def apply(self, patch: str) -> dict[str, tuple[int, bytes] | None]:
+        """The changes that a patch makes: path to ``(mode, content)``, None for a deleted file.
+
+        Raises:
+            PatchError: If git refuses it.
+        """
+        if not patch.strip():
+            return {}
+        with self._lock:
+            (self._git_dir / "info/attributes").write_bytes(b"")
+            shutil.copy(self._git_dir / "base-index", self._git_dir / "index")
+            data = patch.encode("utf-8", "surrogateescape")
+            self._git("apply", "--cached", "--binary", "--whitespace=nowarn", "-", stdin=data)
+            raw = self._git("diff-index", "--cached", "--raw", "--no-renames", "-z", "--full-index", "refs/heads/main")
+            return dict(self._entries(raw))
+
+    def _entries(self, raw: bytes) -> Iterator[tuple[str, tuple[int, bytes] | None]]:
+        """Reads ``git diff-index --raw -z`` and the contents that it names."""
+        fields = raw.split(b"\0")[:-1]
+        rows = [(head.split(), os.fsdecode(path)) for head, path in zip(fields[::2], fields[1::2], strict=True)]
+        wanted = b"".join(head[3] + b"\n" for head, _ in rows if head[4] != b"D")
+        blobs = self._git("cat-file", "--batch", stdin=wanted) if wanted else b""
+        for head, path in rows:
+            if head[4] == b"D":
+                yield path, None
+                continue
+            line, _, blobs = blobs.partition(b"\n")
+            size = int(line.split()[2])
+            yield path, (int(head[1], 8), blobs[:size])
+            blobs = blobs[size + 1 :]
+
+    def close(self) -> None:
+        """Removes the repository from disk."""
+        self._folder.cleanup()
+
+
+def _glob_quoted(path: str) -> bytes:
+    """A path as a pattern of a gitattributes file that matches nothing else."""
+    raw = _quoted("/" + path)[1:-1]
+    for character in b"*?[":
+        raw = raw.replace(bytes([character]), b"\\\\" + bytes([character]))
+    return raw

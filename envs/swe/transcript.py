@@ -1,0 +1,48 @@
+"""A readable transcript of an episode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from telos.envs.swe.tasks import Task
+
+__all__ = ["Transcript"]
+
+_OUTPUT_LINES = 40
+
+
+class Transcript:
+    """Collects an episode's turns as text for ``render``."""
+
+    def __init__(self, task: Task | None = None) -> None:
+        self._parts: list[str] = []
+        if task is not None:
+            self._parts.append(f"== {task.id} (difficulty {task.difficulty}) ==\n{task.statement}\n")
+
+    def add(
+        self, turn: int, action: str, observation: Mapping[str, Any], reward: float, info: Mapping[str, Any]
+    ) -> None:
+        """Adds one turn."""
+        terms = ", ".join(f"{name} {value:+g}" for name, value in info["reward_terms"].items() if value)
+        lines = observation["output"].splitlines()
+        if len(lines) > _OUTPUT_LINES:
+            half = _OUTPUT_LINES // 2
+            lines = [*lines[:half], f"[... {len(lines) - 2 * half} lines ...]", *lines[-half:]]
+        part = [f"\n-- turn {turn} " + "-" * 60, f"> {action.strip()}", *lines]
+        part.append(f"[{observation['result']}; reward {reward:+g}{f' ({terms})' if terms else ''}]")
+        if "outcome_level" in info:
+            verdict = ("no submission", "empty patch", "fails tests", "passes all tests")[info["outcome_level"]]
+            part.append(f"== {verdict} ==")
+            part.extend(f"   failed: {test}" for test in info["tests_failed"])
+        if "infra" in info:
+            part.append(f"== infrastructure failure: {info['infra']['kind']}: {info['infra']['detail']} ==")
+        self._parts.append("\n".join(part) + "\n")
+
+    def text(self) -> str:
+        """Everything so far."""
+        return "".join(self._parts)
+
+    def last(self) -> str:
+        """The part added last."""
+        return self._parts[-1] if self._parts else ""
