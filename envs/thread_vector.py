@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
@@ -75,7 +75,7 @@ class ThreadVectorEnv(SyncVectorEnv):
         mask = np.asarray(options.pop("reset_mask", np.ones(self.num_envs, np.bool_)))
         if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not mask.any():
             raise ValueError(f"reset_mask must be a bool array of shape ({self.num_envs},) with a True in it")
-        chosen = np.flatnonzero(mask)
+        chosen = np.flatnonzero(mask).tolist()
         resets = [self._threads.submit(self.envs[i].reset, seed=seeds[i], options=options or None) for i in chosen]
         wait(resets)
         infos: dict[str, Any] = {}
@@ -164,7 +164,7 @@ class ThreadVectorEnv(SyncVectorEnv):
 
     def _batch(self, observations: Sequence[Any]) -> Any:
         space = self.single_observation_space
-        return concatenate(space, observations, create_empty_array(space, n=len(observations), fn=np.zeros))
+        return concatenate(space, observations, cast(Any, create_empty_array(space, n=len(observations), fn=np.zeros)))
 
     def _advance(self, i: int, action: Any) -> _Step:
         """One step of one sub-environment with its autoreset; runs in a thread."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, SupportsFloat
+from typing import Any, SupportsFloat
 
 import gymnasium as gym
 import numpy as np
@@ -88,7 +88,7 @@ class SWEDockerEnv(gym.Env[dict[str, Any], str]):
     |---|---|---|
     | `format` | 0.05 well-formed, -0.1 malformed | every turn |
     | `tool` | 0.05 exit code 0, 0 otherwise | every turn but the one that submits |
-    | `outcome` | -1 no submit, -0.5 empty patch, 0 fails tests, 1 passes tests | once, at the end; **this is the outcome** |
+    | `outcome` | -1 no submit, -0.5 empty patch, 0 fails tests, 1 passes tests | at the end; **the outcome** |
 
     ## Starting State
     A task of ``tasks``, drawn by the seed or chosen by ``reset(options={"task": id})``, in a fresh sandbox
@@ -130,11 +130,14 @@ class SWEDockerEnv(gym.Env[dict[str, Any], str]):
     | `command_timeout` | 60.0 | seconds a command |
     | `time_limit` | 1800.0 | seconds an episode, between actions included |
     | `difficulty` | None | keeps the tasks of these difficulties, such as `[1, 2]` |
-    | `rewards` | None | overrides of the values above, by name: `valid_format`, `malformed`, `tool_success`, `tool_failure`, `no_submit`, `empty_patch`, `fails_tests`, `passes_tests` |
+    | `rewards` | None | overrides of the values above, by the names below |
     | `limits` | None | overrides of :class:`telos.envs.swe.sandbox.SandboxLimits`, by name |
     | `output_limit` | 16384 | bytes of output that an observation holds |
     | `image` | `"telos-swe-base"` | container image; must hold bash and Python 3 with pytest |
     | `warm` | 2 | sandboxes kept ready for this environment: one for the next episode, one for grading |
+
+    Names in ``rewards``: ``valid_format``, ``malformed``, ``tool_success``, ``tool_failure``, ``no_submit``,
+    ``empty_patch``, ``fails_tests``, ``passes_tests``.
 
     ```python
     env = gym.make("SWEDocker-v0", sandbox="bubblewrap", max_turns=10)
@@ -164,7 +167,7 @@ class SWEDockerEnv(gym.Env[dict[str, Any], str]):
     * v0: initial version (2026).
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi", "human"]}
+    metadata = {"render_modes": ["ansi", "human"]}  # noqa: RUF012 - the base class declares it so
 
     def __init__(
         self,

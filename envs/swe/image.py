@@ -65,11 +65,8 @@ def image_is_current() -> bool:
     Raises:
         SandboxUnavailableError: If no engine answers.
     """
-    try:
-        labels = client().inspect_image(BASE_IMAGE)["Config"].get("Labels") or {}
-    except docker.errors.ImageNotFound:
-        return False
-    return bool(labels.get(_LABEL) == _version())
+    current = {"reference": f"{BASE_IMAGE}:latest", "label": f"{_LABEL}={_version()}"}
+    return bool(client().images(filters=current))
 
 
 def build_image(progress: Progress, *, force: bool = False) -> str:
@@ -109,13 +106,12 @@ def _build(progress: Progress) -> None:
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
     buffer.seek(0)
-    seen = 0
-    for line in client().build(
+    lines = client().build(
         fileobj=buffer, custom_context=True, tag=BASE_IMAGE, labels={_LABEL: _version()}, rm=True, decode=True
-    ):
+    )
+    for seen, line in enumerate(lines):
         if "error" in line:
             raise SandboxUnavailableError(f"docker build failed: {line['error'].strip()}")
-        seen += 1
         progress("building from the Dockerfile", min(0.99, seen / _LINES_EXPECTED))
 
 
@@ -132,9 +128,7 @@ def _bootstrap(progress: Progress, reason: str) -> None:
         # Programs of the packages run from here and as other users.
         root.chmod(0o755)
         command = ["debootstrap", "--variant=minbase", f"--include={','.join(packages)}", _SUITE, folder, _MIRROR]
-        seen = 0
-        for line in _lines(command, f"{reason}, and debootstrap failed"):
-            seen += 1
+        for seen, line in enumerate(_lines(command, f"{reason}, and debootstrap failed")):
             progress(line.removeprefix("I: ")[:60], min(0.9, 0.9 * seen / _LINES_EXPECTED))
         _finish(root)
         progress("importing into Docker", 0.92)

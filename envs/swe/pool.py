@@ -44,7 +44,7 @@ class SandboxPool:
         self._wanted: dict[object, int] = {}
         self._waiting = 0
         self._error: Exception | None = None
-        self._closed = False
+        self._closed = threading.Event()
         self._condition = threading.Condition()
         self._maker = threading.Thread(target=self._make, name="telos-swe-pool", daemon=True)
         self._maker.start()
@@ -85,9 +85,8 @@ class SandboxPool:
             self._condition.notify_all()
             try:
                 while not self._idle:
-                    if self._error is not None:
-                        raise self._error
-                    if self._closed or not self._condition.wait(deadline - time.monotonic()):
+                    self._raise_error()
+                    if self._closed.is_set() or not self._condition.wait(deadline - time.monotonic()):
                         raise InfrastructureError("pool", "no sandbox became ready in time")
                 sandbox = self._idle.popleft()
             finally:
@@ -95,13 +94,17 @@ class SandboxPool:
             self._condition.notify_all()
         return sandbox
 
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            raise self._error
+
     def _make(self) -> None:
         pause, next_reap = 0.0, 0.0
         while True:
             with self._condition:
-                while not self._closed and len(self._idle) >= self._target():
+                while not self._closed.is_set() and len(self._idle) >= self._target():
                     self._condition.wait()
-                if self._closed:
+                if self._closed.is_set():
                     return
             if time.monotonic() >= next_reap:
                 self._reap()
@@ -114,11 +117,11 @@ class SandboxPool:
                     self._error = error
                     self._condition.notify_all()
                     # A new request is worth a new try at once; background filling is not.
-                    self._condition.wait_for(lambda: self._closed or self._error is None, pause)
+                    self._condition.wait_for(lambda: self._closed.is_set() or self._error is None, pause)
                 continue
             pause = 0.0
             with self._condition:
-                if self._closed:
+                if self._closed.is_set():
                     sandbox.close()
                     return
                 self._idle.append(sandbox)
@@ -136,7 +139,7 @@ class SandboxPool:
     def close(self) -> None:
         """Closes the idle sandboxes and stops the maker."""
         with self._condition:
-            self._closed = True
+            self._closed.set()
             self._condition.notify_all()
         if self._maker is not threading.current_thread():
             self._maker.join(timeout=10.0)

@@ -6,6 +6,9 @@ the payload. Every command gets a hard deadline, bounded output and an account o
 deadline all processes that it started die and the next command works.
 """
 
+from __future__ import annotations
+
+import contextlib
 import ctypes
 import io
 import json
@@ -18,6 +21,14 @@ import subprocess
 import sys
 import tarfile
 import time
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+Request = dict[str, Any]
+Reply = dict[str, Any]
+Readers = dict[int, Callable[[], bool]]
+#: The file tools, which the host appends to this source.
+TOOLS: dict[str, Callable[..., int]] = {}
 
 PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36
 CONTROL_FD, COMMAND_FD = 197, 198
@@ -32,13 +43,13 @@ MEMORY_PERIOD = 0.1
 class HeadTail:
     """Keeps the first and the last bytes of a stream and counts the rest."""
 
-    def __init__(self, limit):
+    def __init__(self, limit: int) -> None:
         """Shares ``limit`` bytes between head and tail."""
         self.head_room = limit // 2
         self.tail_room = limit - self.head_room
         self.head, self.tail, self.total = bytearray(), bytearray(), 0
 
-    def write(self, chunk):
+    def write(self, chunk: bytes) -> None:
         """Takes the next piece of the stream."""
         self.total += len(chunk)
         room = self.head_room - len(self.head)
@@ -49,7 +60,7 @@ class HeadTail:
         if len(self.tail) > 2 * self.tail_room + 65536:
             del self.tail[: -self.tail_room]
 
-    def value(self):
+    def value(self) -> bytes:
         """The kept bytes, with a line that says how much is missing."""
         omitted = self.total - len(self.head) - self.tail_room
         if omitted <= 0:
@@ -58,12 +69,12 @@ class HeadTail:
         return bytes(self.head) + mark + bytes(self.tail[-self.tail_room :])
 
 
-def processes():
+def processes() -> set[int]:
     """The process ids that exist now."""
     return {int(name) for name in os.listdir("/proc") if name.isdigit()}
 
 
-def stat_fields(pid):
+def stat_fields(pid: int) -> list[bytes] | None:
     """The fields of ``/proc/PID/stat`` after the command name, or None for a dead process."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
@@ -72,13 +83,13 @@ def stat_fields(pid):
         return None
 
 
-def cpu_seconds(pid):
+def cpu_seconds(pid: int) -> float:
     """CPU time of a process and of the children that it has waited for."""
     fields = stat_fields(pid)
     return sum(map(int, fields[11:15])) / TICKS if fields else 0.0
 
 
-def resident_bytes():
+def resident_bytes() -> int:
     """Resident memory of every process of the sandbox."""
     total = 0
     for pid in processes():
@@ -90,15 +101,13 @@ def resident_bytes():
     return total
 
 
-def kill_everything():
+def kill_everything() -> None:
     """Kills all other processes of this user in one system call."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(-1, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
-def cgroup_peak():
+def cgroup_peak() -> int | None:
     """The kernel's own record of peak memory, where the sandbox has a cgroup of its own."""
     for name in ("memory.peak", "memory/memory.max_usage_in_bytes"):
         try:
@@ -109,7 +118,7 @@ def cgroup_peak():
     return None
 
 
-def reply(stdout, header, payload):
+def reply(stdout: BinaryIO, header: Reply, payload: bytes) -> None:
     """Writes one frame."""
     encoded = json.dumps(header).encode()
     stdout.write(struct.pack("!II", len(encoded), len(payload)) + encoded + payload)
@@ -119,12 +128,12 @@ def reply(stdout, header, payload):
 class Supervisor:
     """One shell, and whatever runs beside it."""
 
-    def __init__(self, settings):
+    def __init__(self, settings: dict[str, Any]) -> None:
         """Starts the shell with the host's settings."""
         self.settings = settings
         self.cwd = settings["cwd"]
         self.exports = b""
-        self.statuses = {}
+        self.statuses: dict[int, int] = {}
         self.peak = 0
         self.wake_r, wake_w = os.pipe()
         for fd in (self.wake_r, wake_w):
@@ -137,13 +146,13 @@ class Supervisor:
 
     # -- processes ----------------------------------------------------------------------------------
 
-    def confine(self):
+    def confine(self) -> None:
         """Applies the resource limits; runs in the child before it becomes a program."""
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         for name, value in self.settings["rlimits"].items():
             resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))
 
-    def start_shell(self):
+    def start_shell(self) -> None:
         """Starts bash where the last one stood: same directory, same exported variables."""
         control_r, control_w = os.pipe()
         command = os.memfd_create("command")
@@ -170,25 +179,27 @@ class Supervisor:
         os.set_blocking(control_r, False)
         self.shell_status = 0
         self.restore_exports = bool(self.exports)
-        self.shell.stdin.write(b"__telos_status() { return $1; }\n")
+        assert self.shell.stdin is not None
+        self.shell_input = self.shell.stdin
+        self.shell_input.write(b"__telos_status() { return $1; }\n")
 
-    def drop_shell(self):
+    def drop_shell(self) -> None:
         """Kills the shell if it lives and frees what belongs to it."""
         if self.shell.pid not in self.statuses:
             self.shell.kill()
             self.statuses[self.shell.pid] = os.waitstatus_to_exitcode(os.waitpid(self.shell.pid, 0)[1])
         for fd in (self.control, self.command):
             os.close(fd)
-        self.shell.stdin.close()
+        self.shell_input.close()
         # Popen must not wait for a process that reap() has collected.
         self.shell.returncode = self.statuses.pop(self.shell.pid, 0)
 
-    def restart_shell(self):
+    def restart_shell(self) -> None:
         """Replaces the shell."""
         self.drop_shell()
         self.start_shell()
 
-    def reap(self):
+    def reap(self) -> None:
         """Collects every dead child, orphans of dead commands included."""
         try:
             while os.read(self.wake_r, 4096):
@@ -204,7 +215,7 @@ class Supervisor:
                 return
             self.statuses[pid] = os.waitstatus_to_exitcode(status)
 
-    def kill_all_but(self, survivors):
+    def kill_all_but(self, survivors: set[int]) -> None:
         """Kills every process outside ``survivors``; a fork bomb costs the survivors their lives too."""
         # The first process of the sandbox belongs to the host's side and ignores signals anyway.
         spared = survivors | {1, os.getpid()}
@@ -228,7 +239,9 @@ class Supervisor:
 
     # -- waiting ------------------------------------------------------------------------------------
 
-    def wait(self, finished, request, survivors, extra=None):
+    def wait(
+        self, finished: Callable[[], int | None], request: Request, survivors: set[int], extra: Readers | None = None
+    ) -> tuple[Reply, bytes]:
         """Collects output until ``finished()`` tells an exit code, or kills all but ``survivors`` at the deadline.
 
         ``extra`` maps further descriptors to functions that read them. Returns a reply header and the output.
@@ -239,7 +252,8 @@ class Supervisor:
         for fd in (self.out_r, self.wake_r, self.control, *(extra or {})):
             poller.register(fd, select.POLLIN)
         memory_limit = self.settings.get("memory")
-        next_look, stopped = started, None
+        next_look = started
+        stopped: str | None = None
         while (code := finished()) is None:
             left = started + request["timeout"] - time.monotonic()
             if left <= 0:
@@ -273,7 +287,7 @@ class Supervisor:
         }
         return header, output.value()
 
-    def read_output(self, output):
+    def read_output(self, output: HeadTail) -> int:
         """Takes what the command has written; returns how many bytes."""
         try:
             chunk = os.read(self.out_r, 1 << 16)
@@ -284,7 +298,7 @@ class Supervisor:
 
     # -- requests -----------------------------------------------------------------------------------
 
-    def run(self, request, payload):
+    def run(self, request: Request, payload: bytes) -> tuple[Reply, bytes]:
         """Runs a command in the long-lived shell."""
         self.reap()
         if self.shell.pid in self.statuses:
@@ -305,12 +319,10 @@ class Supervisor:
             f"{{ builtin printf '%s\\0%d\\0%s\\0' {nonce.decode()} $? \"$PWD\"; builtin export -p; "
             f"builtin printf '\\0'; }} >&{CONTROL_FD}\n"
         )
-        try:
-            shell.stdin.write(line.encode())
-        except BrokenPipeError:
-            pass
+        with contextlib.suppress(BrokenPipeError):
+            self.shell_input.write(line.encode())
 
-        def finished():
+        def finished() -> int | None:
             try:
                 while chunk := os.read(self.control, 1 << 16):
                     control.extend(chunk)
@@ -331,7 +343,7 @@ class Supervisor:
         self.shell_status = header["exit_code"] & 255
         return header, output
 
-    def tool(self, request, payload):
+    def tool(self, request: Request, payload: bytes) -> tuple[Reply, bytes]:
         """Runs one of the functions of the tools source in a child, under the same deadline."""
         survivors = processes()
         child = os.fork()
@@ -343,7 +355,7 @@ class Supervisor:
                 os.dup2(self.out_w, 2)
                 self.confine()
                 os.chdir(self.cwd)
-                sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+                sys.stdout = io.TextIOWrapper(sys.stdout.buffer, "utf-8", "surrogateescape")
                 code = TOOLS[request["name"]](**request["arguments"])
                 sys.stdout.flush()
             except BaseException as error:
@@ -352,7 +364,7 @@ class Supervisor:
                 os._exit(code)
         return self.follow(child, request, survivors)
 
-    def spawn(self, request, payload):
+    def spawn(self, request: Request, payload: bytes) -> tuple[Reply, bytes]:
         """Runs a program with ``payload`` as standard input and a result pipe that only it can write."""
         survivors = processes()
         stdin = os.memfd_create("stdin")
@@ -375,7 +387,7 @@ class Supervisor:
         os.close(result_w)
         result = bytearray()
 
-        def take():
+        def take() -> bool:
             try:
                 chunk = os.read(result_r, 1 << 16)
             except BlockingIOError:
@@ -395,7 +407,9 @@ class Supervisor:
         header["result_size"] = len(result)
         return header, bytes(result) + output
 
-    def follow(self, pid, request, survivors, extra=None):
+    def follow(
+        self, pid: int, request: Request, survivors: set[int], extra: Readers | None = None
+    ) -> tuple[Reply, bytes]:
         """Waits for a child other than the shell."""
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         header, output = self.wait(lambda: self.statuses.pop(pid, None), request, survivors, extra)
@@ -405,13 +419,13 @@ class Supervisor:
         header["shell_restarted"] = False
         return header, output
 
-    def put(self, request, payload):
+    def put(self, request: Request, payload: bytes) -> tuple[Reply, bytes]:
         """Unpacks a tar archive from the host below the working directory."""
         with tarfile.open(fileobj=io.BytesIO(payload)) as archive:
             archive.extractall(self.settings["cwd"])
         return {}, b""
 
-    def freeze(self, request, payload):
+    def freeze(self, request: Request, payload: bytes) -> tuple[Reply, bytes]:
         """Kills every process of the agent, so that nothing changes the tree while the host reads it."""
         self.kill_all_but(set())
         self.exports = b""
@@ -419,7 +433,7 @@ class Supervisor:
         self.restart_shell()
         return {}, b""
 
-    def serve(self, stdin, stdout):
+    def serve(self, stdin: BinaryIO, stdout: BinaryIO) -> None:
         """Answers requests until the host goes away."""
         reply(stdout, {"ready": True}, b"")
         while prefix := stdin.read(8):
@@ -432,7 +446,7 @@ class Supervisor:
             reply(stdout, header, output)
 
 
-def main(settings):
+def main(settings: dict[str, Any]) -> None:
     """Hides from the agent's processes, adopts orphans, and serves."""
     libc = ctypes.CDLL(None, use_errno=True)
     # Undumpable: processes of the same user can neither trace this one nor open its descriptors.

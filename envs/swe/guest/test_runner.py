@@ -7,6 +7,7 @@ taken before any line of the candidate's code runs. Standard output is only a lo
 import json
 import os
 import sys
+from typing import Any
 
 import pytest
 
@@ -14,11 +15,11 @@ import pytest
 class Reporter:
     """Turns pytest's three phases into one outcome a test."""
 
-    def __init__(self, pipe, nonce):
+    def __init__(self, pipe: int, nonce: str) -> None:
         """Takes the pipe to the host and the word that makes its lines valid."""
         self.pipe, self.nonce = pipe, nonce
 
-    def send(self, record):
+    def send(self, record: dict[str, Any]) -> None:
         """Writes one line."""
         line = self.nonce + json.dumps(record) + "\n"
         data = line.encode("utf-8", "backslashreplace")
@@ -26,10 +27,10 @@ class Reporter:
             data = data[os.write(self.pipe, data) :]
 
     @pytest.hookimpl(trylast=True)
-    def pytest_runtest_logreport(self, report):
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Sends what each phase of a test came to; the host puts the phases together."""
         expected_failure = hasattr(report, "wasxfail")
-        outcome = report.outcome
+        outcome: str = report.outcome
         if expected_failure:
             outcome = "xpassed" if outcome == "passed" else "xfailed"
         message = ""
@@ -38,7 +39,7 @@ class Reporter:
             message = crash.message.splitlines()[0][:500] if crash.message else ""
         self.send({"test": report.nodeid, "phase": report.when, "outcome": outcome, "message": message})
 
-    def pytest_collectreport(self, report):
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Sends errors of collection, which leave their tests without a result."""
         if report.failed:
             self.send(
@@ -46,7 +47,7 @@ class Reporter:
             )
 
 
-def main():
+def main() -> None:
     """Runs pytest with nothing from the candidate's tree in its configuration."""
     settings = json.loads(sys.stdin.buffer.read())
     pipe = int(sys.argv[-1])

@@ -7,6 +7,7 @@ import difflib
 import os
 import re
 import stat
+from collections.abc import Iterator
 
 VIEW_LINES = 200
 SEARCH_MATCHES = 100
@@ -15,37 +16,37 @@ LARGEST_FILE = 8 << 20
 SKIPPED_FOLDERS = {".git", "__pycache__", ".pytest_cache"}
 
 
-def fail(message):
+def fail(message: str) -> int:
     """Prints an error and gives its exit code."""
     print(f"error: {message}")
     return 1
 
 
-def read_text(path):
-    """The text of a regular file, or a message that says why there is none."""
+def read_text(path: str) -> tuple[str, str | None]:
+    """The text of a regular file and None, or nothing and a message that says why."""
     try:
         status = os.stat(path)
     except OSError as error:
         near = difflib.get_close_matches(path, list(files_below(".")), n=3, cutoff=0.6)
         hint = f". Did you mean {' or '.join(near)}?" if near else ""
-        return None, f"{path}: {error.strerror}{hint}"
+        return "", f"{path}: {error.strerror}{hint}"
     if stat.S_ISDIR(status.st_mode):
-        return None, f"{path} is a directory"
+        return "", f"{path} is a directory"
     if not stat.S_ISREG(status.st_mode):
-        return None, f"{path} is not a regular file"
+        return "", f"{path} is not a regular file"
     if status.st_size > LARGEST_FILE:
-        return None, f"{path} has {status.st_size} bytes; the limit of this tool is {LARGEST_FILE}, use bash"
+        return "", f"{path} has {status.st_size} bytes; the limit of this tool is {LARGEST_FILE}, use bash"
     try:
         with open(path, "rb") as file:
             content = file.read()
     except OSError as error:
-        return None, f"{path}: {error.strerror}"
+        return "", f"{path}: {error.strerror}"
     if b"\0" in content:
-        return None, f"{path} is a binary file"
+        return "", f"{path} is a binary file"
     return content.decode("utf-8", "surrogateescape"), None
 
 
-def files_below(folder):
+def files_below(folder: str) -> Iterator[str]:
     """Paths of the regular files below a folder, sorted, without caches and version control."""
     for root, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if name not in SKIPPED_FOLDERS)
@@ -55,12 +56,12 @@ def files_below(folder):
                 yield path
 
 
-def shorten(line):
+def shorten(line: str) -> str:
     """Cuts a line that would flood the observation."""
     return line if len(line) <= LINE_WIDTH else f"{line[:LINE_WIDTH]} [... {len(line) - LINE_WIDTH} more characters]"
 
 
-def view(path, start=1, end=None):
+def view(path: str, start: int = 1, end: int | None = None) -> int:
     """Prints a file with line numbers, or the files below a directory."""
     if os.path.isdir(path):
         for name in files_below(path):
@@ -80,7 +81,7 @@ def view(path, start=1, end=None):
     return 0
 
 
-def search(pattern, path="."):
+def search(pattern: str, path: str = ".") -> int:
     """Prints the lines that match a Python regular expression as ``path:line: text``."""
     try:
         expression = re.compile(pattern)
@@ -105,7 +106,7 @@ def search(pattern, path="."):
     return 0
 
 
-def edit(path, old, new):
+def edit(path: str, old: str, new: str) -> int:
     """Replaces the one occurrence of ``old`` by ``new``; an empty ``old`` creates a file."""
     if old == new:
         return fail("old and new are the same text; nothing to change")
@@ -131,7 +132,7 @@ def edit(path, old, new):
     return 0
 
 
-def closest_line(text, old):
+def closest_line(text: str, old: str) -> str:
     """Hints at the line that the agent may have meant."""
     wanted = next((line for line in old.splitlines() if line.strip()), "")
     lines = text.splitlines()

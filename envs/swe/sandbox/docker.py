@@ -15,11 +15,12 @@ import threading
 import weakref
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, cast
+from typing import IO, Any, cast
 
 import docker
 import requests
 from docker.types import DriverConfig, Mount, Ulimit
+from docker.utils import kwargs_from_env
 
 from telos.envs.swe.errors import InfrastructureError, SandboxUnavailableError, SandboxWreckedError
 from telos.envs.swe.sandbox.base import WORKDIR, Sandbox, SandboxLimits
@@ -38,13 +39,13 @@ _ERRORS = (docker.errors.DockerException, requests.RequestException, OSError)
 def _client_of(pid: int) -> docker.APIClient:
     try:
         api = docker.APIClient(
-            **docker.utils.kwargs_from_env(), version="auto", timeout=60, num_pools=4, max_pool_size=64
+            **kwargs_from_env(), version="auto", timeout=60, num_pools=4, max_pool_size=64
         )
         api.ping()
     except _ERRORS as error:
         raise SandboxUnavailableError(
-            f"no Docker engine answers ({error}). Start one (`sudo systemctl start docker`, or `sudo dockerd &`; Debian's "
-            "package is docker.io), check your right to use it (`sudo usermod -aG docker $USER`), or pass "
+            f"no Docker engine answers ({error}). Start one (`sudo systemctl start docker`, or `sudo dockerd &`; the "
+            "Debian package is docker.io), check your right to use it (`sudo usermod -aG docker $USER`), or pass "
             "sandbox='bubblewrap', which needs no engine. `telos doctor` shows what works here."
         ) from error
     return api
@@ -60,7 +61,7 @@ def client() -> docker.APIClient:
 
 
 def _volume(target: str, size: int) -> Mount:
-    """An anonymous in-memory volume: bounded in size, visible to the engine's archive calls, gone with the container."""
+    """An anonymous in-memory volume: bounded, visible to the engine's archive calls, gone with the container."""
     options = {"type": "tmpfs", "device": "tmpfs", "o": f"size={size},uid=1000,gid=1000,mode=0755"}
     return Mount(target, None, type="volume", driver_config=DriverConfig("local", options))
 
@@ -168,7 +169,7 @@ class DockerSandbox(Sandbox):
             stream, _ = self._api.get_archive(self.id, WORKDIR)
         except _ERRORS as error:
             raise InfrastructureError("archive", str(error)) from error
-        with tarfile.open(fileobj=_Reader(stream), mode="r|") as archive:
+        with tarfile.open(fileobj=cast(IO[bytes], _Reader(stream)), mode="r|") as archive:
             try:
                 yield self._members(archive)
             finally:
