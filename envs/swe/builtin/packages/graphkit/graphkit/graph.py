@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from math import isnan
 
 Node = Hashable
@@ -100,20 +100,6 @@ class Graph:
             passed.add(u)
         return found
 
-    def degree(self, node: Node) -> int:
-        """How many edge ends touch `node`; a self-loop counts twice. GraphError if absent.
-
-        In a directed graph this is the edges in plus the edges out.
-        """
-        self._require(node)
-        ends = 0
-        for u, v, _ in self.edges():
-            if u == node:
-                ends += 1
-            if v == node:
-                ends += 1
-        return ends
-
     def reversed(self) -> Graph:
         """A new graph with every edge turned round and the nodes in the same order."""
         turned = Graph(self.directed)
@@ -123,26 +109,11 @@ class Graph:
             turned.add_edge(v, u, weight)
         return turned
 
-    def subgraph(self, keep: Iterable[Node]) -> Graph:
-        """A new graph of the nodes in `keep` and the edges among them, in this graph's order.
-
-        A node that is not in this graph raises GraphError.
-        """
-        wanted = set(keep)
-        for node in wanted:
-            self._require(node)
-        part = Graph(self.directed)
-        for node in self._adjacent:
-            if node in wanted:
-                part.add_node(node)
-        for u, v, weight in self.edges():
-            if u in wanted and v in wanted:
-                part.add_edge(u, v, weight)
-        return part
-
     def copy(self) -> Graph:
         """An independent copy: changing one graph leaves the other as it was."""
-        return self.subgraph(self._adjacent)
+        twin = Graph(self.directed)
+        twin._adjacent = {node: dict(targets) for node, targets in self._adjacent.items()}
+        return twin
 
     def _require(self, node: Node) -> None:
         if node not in self._adjacent:

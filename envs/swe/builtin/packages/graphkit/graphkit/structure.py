@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 
 from graphkit.graph import Edge, Graph, GraphError, Node
 from graphkit.traverse import dfs_postorder, dfs_preorder
@@ -88,7 +88,6 @@ def topological_order(graph: Graph) -> list[Node]:
     for _, v, _ in graph.edges():
         waiting[v] += 1
     ready = [rank[node] for node in nodes if waiting[node] == 0]
-    heapify(ready)
     order: list[Node] = []
     while ready:
         node = nodes[heappop(ready)]

@@ -47,13 +47,7 @@ def fewest_hops(graph: Graph, start: Node, goal: Node) -> list[Node]:
     path = [goal]
     while path[-1] != start:
         node = path[-1]
-        path.append(
-            next(
-                near
-                for near in levels
-                if levels[near] == levels[node] - 1 and graph.has_edge(near, node)
-            )
-        )
+        path.append(next(near for near in levels if levels[near] == levels[node] - 1 and graph.has_edge(near, node)))
     path.reverse()
     return path
 
