@@ -32,12 +32,18 @@ lint: .venv/dev
 	mkdir -p .venv/mypy && ln -sfn ../.. .venv/mypy/telos
 	cd .venv/mypy && MYPYPATH=. ../bin/mypy --config-file ../../pyproject.toml -p telos.envs -p telos.wrappers -p telos.baselines
 
-bench: .venv/report
-	$(PIP) --editable '.[bench]'
-	$(BIN)/python benchmarks/swe_latency.py
+# Peers come with requirements of their own, so without our constraints and in a place of their own.
+.venv/bench: .venv/report
+	$(PYTHON) -m venv $@
+	$@/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+
+bench: .venv/bench
+	.venv/bench/bin/python benchmarks/swe_latency.py
+	.venv/bench/bin/python benchmarks/swe_robustness.py
 
 docs: .venv/report
 	$(PIP) --editable '.[docs]'
+	mkdir -p .venv/docs && ln -sfn ../.. .venv/docs/telos
 	$(BIN)/mkdocs build --strict
 
 wheel: .venv/dev

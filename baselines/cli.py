@@ -21,7 +21,9 @@ _console = Console()
 
 
 @app.command(name="list")
-def list_everything(kind: Annotated[Literal["all", "environments", "wrappers", "policies"], tyro.conf.Positional] = "all") -> None:
+def list_everything(
+    kind: Annotated[Literal["all", "environments", "wrappers", "policies"], tyro.conf.Positional] = "all",
+) -> None:
     """Lists what Telos offers, one line each.
 
     Args:
@@ -110,7 +112,9 @@ def health(repeats: int = 3, jobs: int = 2, sandbox: Sandbox = "docker", out: Pa
 
 
 @app.command
-def demo(tasks: int = 12, sandbox: Sandbox = "docker", seed: int = 0, jobs: int = 2, out: Path = Path("runs/demo")) -> None:
+def demo(
+    tasks: int = 12, sandbox: Sandbox = "docker", seed: int = 0, jobs: int = 2, out: Path = Path("runs/demo")
+) -> None:
     """Repairs real repositories with scripted policies and scores the episodes under direct and gated reward.
 
     Args:

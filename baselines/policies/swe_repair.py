@@ -36,7 +36,17 @@ def reproduction_passes() -> bool:
 
 def visible_tests_pass() -> bool:
     """Runs the repository's own tests; that there are none (exit code 5) is no failure."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--deselect", "tests/test_reported.py"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        "--deselect",
+        "tests/test_reported.py",
+    ]
     try:
         return subprocess.run(command, capture_output=True, timeout=10, check=False).returncode in (0, 5)
     except subprocess.TimeoutExpired:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["write_report"]
+__all__ = ["identifiers", "write_report"]
 
 _MESSAGE_LIMIT = 300
 
@@ -114,11 +114,12 @@ _ENDINGS = (
 
 @dataclass(frozen=True)
 class _Public:
-    """A public function, class or method: its qualified name, module and docstring's first sentence."""
+    """A public function, class or method: its qualified name, module, docstring's first sentence, and what it uses."""
 
     name: str
     module: str
     promise: str
+    uses: frozenset[str]
 
 
 def write_report(
@@ -218,7 +219,8 @@ def _public(path: str, source: str) -> Iterator[_Public]:
         for node in body:
             if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) or node.name.startswith("_"):
                 continue
-            yield _Public(prefix + node.name, module, _first_sentence(ast.get_docstring(node) or ""))
+            promise = _first_sentence(ast.get_docstring(node) or "")
+            yield _Public(prefix + node.name, module, promise, frozenset(identifiers(node)))
             if isinstance(node, ast.ClassDef):
                 yield from walk(node.body, f"{prefix}{node.name}.")
 
@@ -231,22 +233,26 @@ def _first_sentence(docstring: str) -> str:
     return (sentence[0] if sentence else paragraph).replace("*", r"\*")
 
 
+def identifiers(tree: ast.AST) -> set[str]:
+    """All names and attributes that occur in a syntax tree."""
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return names | {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+
+
 def _subject(public: Mapping[str, _Public], functions: Sequence[str], reproduction: str) -> _Public | None:
     """What the report is about: what misbehaves if the script uses it by name, else what the script calls."""
     tree = ast.parse(reproduction)
-    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    used |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    used = identifiers(tree)
     for function in functions:
         if function in public and function.rpartition(".")[2] in used:
             return public[function]
         owner = function.partition(".")[0]
         if owner != function and owner in public and owner in used:
             return public[owner]
-    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    # The last call in the text is the nearest to what is asserted.
-    for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset), reverse=True):
-        name = call.id if isinstance(call, ast.Name) else getattr(call, "attr", "")
-        for qualified, item in public.items():
-            if qualified.rpartition(".")[2] == name:
-                return item
-    return None
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    calls.sort(key=lambda node: (node.lineno, node.col_offset))
+    names = [node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "") for node in calls]
+    called = [item for name in names for qualified, item in public.items() if qualified.rpartition(".")[2] == name]
+    faulty = {function.rpartition(".")[2] for function in functions}
+    # The first call that leads to the fault shows it first; the last one is the nearest to what is asserted.
+    return next((item for item in called if item.uses & faulty), called[-1] if called else None)

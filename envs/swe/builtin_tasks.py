@@ -15,7 +15,7 @@ from importlib.resources.abc import Traversable
 from typing import Any, overload
 
 from telos.envs.swe.mutations import Mutation, apply_mutations
-from telos.envs.swe.tasks import Health, Task, nearest
+from telos.envs.swe.tasks import Health, Task, TaskSource, nearest
 
 __all__ = ["BuiltinTasks", "build_task", "package_files", "unified_patch", "without_tests"]
 
@@ -23,18 +23,21 @@ _IMAGE = "telos-swe-base"
 _TIMEOUT = 30.0
 
 
-class BuiltinTasks(Sequence[Task]):
+class BuiltinTasks(TaskSource):
     """The tasks of a folder of packages, built when they are first looked at.
 
     Args:
         folder: A folder with ``tasks.jsonl`` and ``packages/``; by default the one that comes with Telos.
+
+    Attributes:
+        folder: That folder.
     """
 
     def __init__(self, folder: Traversable | None = None) -> None:
-        self._folder = resources.files("telos.envs.swe") / "builtin" if folder is None else folder
+        self.folder = resources.files("telos.envs.swe") / "builtin" if folder is None else folder
         self._rows: dict[str, Mapping[str, Any]] = {}
         self._tests: dict[str, Sequence[str]] = {}
-        for line in (self._folder / "tasks.jsonl").read_text(encoding="utf-8").splitlines():
+        for line in (self.folder / "tasks.jsonl").read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
             if "id" in row:
                 self._rows[row["id"]] = row
@@ -61,6 +64,10 @@ class BuiltinTasks(Sequence[Task]):
         """The tasks' ids, in order."""
         return tuple(self._ids)
 
+    def difficulty_of(self, task_id: str) -> int:
+        """The difficulty of a task, 1 to 3."""
+        return int(self._rows[task_id]["difficulty"])
+
     def by_id(self, task_id: str) -> Task:
         """The task with an id.
 
@@ -73,7 +80,7 @@ class BuiltinTasks(Sequence[Task]):
             row = self._rows[task_id]
             package = row["package"]
             if package not in self._packages:
-                self._packages[package] = package_files(self._folder / "packages" / package)
+                self._packages[package] = package_files(self.folder / "packages" / package)
             self._tasks[task_id] = build_task(row, self._packages[package], self._tests[package])
         return self._tasks[task_id]
 

@@ -6,18 +6,19 @@ import ast
 import re
 from collections.abc import Mapping, Sequence
 
+from telos.envs.swe.bug_report import identifiers
+
 __all__ = ["difficulty"]
 
-_FEW_TESTS = 2
 _FARTHEST = 2
 
 
 def difficulty(sources: Mapping[str, str], functions: Sequence[str], edits: int, failing: int, script: str) -> int:
     """Grades a task from 1 (easiest) to 3.
 
-    Points: two for every edit beyond the first, one if at most two tests fail, and the distance from the script to
-    the nearest function at fault, counted in calls: 0 if the script names it, at most 2. Up to one point is
-    difficulty 1, two points are 2, more are 3.
+    Points: two for every edit beyond the first, one if only one test fails (which tells little about the cause), and
+    the distance from the script to the nearest function at fault, counted in calls: 0 if the script names it, at
+    most 2. No point is difficulty 1, one point is 2, more are 3.
 
     Args:
         sources: The package's modules: path to text.
@@ -26,8 +27,8 @@ def difficulty(sources: Mapping[str, str], functions: Sequence[str], edits: int,
         failing: Number of tests that fail.
         script: The script in the report.
     """
-    points = 2 * (edits - 1) + (failing <= _FEW_TESTS) + _distance(sources, functions, script)
-    return min(max(points, 1), 3)
+    points = 2 * (edits - 1) + (failing == 1) + _distance(sources, functions, script)
+    return min(points + 1, 3)
 
 
 def _distance(sources: Mapping[str, str], functions: Sequence[str], script: str) -> int:
@@ -35,20 +36,15 @@ def _distance(sources: Mapping[str, str], functions: Sequence[str], script: str)
     for source in sources.values():
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                mentions.setdefault(node.name, set()).update(_identifiers(node))
+                mentions.setdefault(node.name, set()).update(identifiers(node))
             elif isinstance(node, ast.ClassDef):
                 special = [item for item in node.body if isinstance(item, ast.FunctionDef) and item.name[:2] == "__"]
-                mentions.setdefault(node.name, set()).update(*map(_identifiers, special))
+                mentions.setdefault(node.name, set()).update(*map(identifiers, special))
     # Special methods are called by syntax, so it is their class that code names.
     targets = {re.sub(r"\.__\w+__$", "", function).rpartition(".")[2] for function in functions}
-    reached = _identifiers(ast.parse(script))
+    reached = identifiers(ast.parse(script))
     for distance in range(_FARTHEST):
         if reached & targets:
             return distance
         reached |= {other for name in reached for other in mentions.get(name, ())}
     return _FARTHEST
-
-
-def _identifiers(tree: ast.AST) -> set[str]:
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    return names | {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}

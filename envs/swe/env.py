@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any, SupportsFloat
 
@@ -27,6 +28,7 @@ _STATEMENT_LENGTH = 100_000
 _ACTION_LENGTH = 200_000
 # Head and tail of the output, the line between them, and messages of our own.
 _OUTPUT_SLACK = 1_024
+_RESET_ATTEMPTS = 3
 #: Rewards. The paper's values are not public in the sources that we could read: all of these are ours.
 _REWARDS = {
     "valid_format": 0.05,
@@ -167,7 +169,7 @@ class SWEDockerEnv(gym.Env[dict[str, Any], str]):
     * v0: initial version (2026).
     """
 
-    metadata = {"render_modes": ["ansi", "human"]}  # noqa: RUF012 - the base class declares it so
+    metadata = {"render_modes": ["ansi", "human"], "render_fps": 1}  # noqa: RUF012 - the base class declares it so
 
     def __init__(
         self,
@@ -193,10 +195,11 @@ class SWEDockerEnv(gym.Env[dict[str, Any], str]):
             raise ValueError(f"render_mode {render_mode!r} is unknown: choose 'ansi', 'human' or None")
         self.rewards = _override("rewards", _REWARDS, rewards)
         limit_values = _override("limits", vars(SandboxLimits()), limits)
-        self.tasks = [task for task in load_tasks(tasks) if difficulty is None or task.difficulty in difficulty]
-        if not self.tasks:
+        self.tasks = load_tasks(tasks)
+        chosen = set(difficulty) if difficulty is not None else {1, 2, 3}
+        self.task_ids = [name for name in self.tasks.ids if self.tasks.difficulty_of(name) in chosen]
+        if not self.task_ids:
             raise ValueError(f"no task of {tasks!r} has a difficulty in {difficulty}; difficulties are 1, 2 and 3")
-        self._task_index = {task.id: number for number, task in enumerate(self.tasks)}
         self.max_turns, self.command_timeout, self.time_limit = max_turns, command_timeout, time_limit
         self.render_mode = render_mode
         self.observation_space = spaces.Dict(
@@ -210,7 +213,10 @@ class SWEDockerEnv(gym.Env[dict[str, Any], str]):
         )
         self.action_space = UnicodeText(_ACTION_LENGTH)
         self._spec = SandboxSpec(sandbox, image, SandboxLimits(**limit_values), output_limit)
-        self._pool = acquire_pool(self._spec, self, warm)
+        user = object()
+        self._pool = acquire_pool(self._spec, user, warm)
+        # An environment that is dropped without close() gives its pool back too.
+        self._release_pool = weakref.finalize(self, release_pool, self._pool, user)
         self._sandbox: Sandbox | None = None
         self._repository: Repository | None = None
         self._transcript = Transcript()
@@ -233,8 +239,7 @@ class SWEDockerEnv(gym.Env[dict[str, Any], str]):
         self._drop_episode()
         self.task = self._choose_task(options or {})
         self._repository = Repository(self.task.files)
-        self._sandbox = self._pool.take()
-        self._sandbox.put({**self._repository.files, **self._repository.guest_git()})
+        self._sandbox = self._open_sandbox(self._repository)
         self._turn, self._started, self._done = 0, time.monotonic(), False
         self._transcript = Transcript(self.task)
         info = {"task": self.task.id, "difficulty": self.task.difficulty, "timing": {"reset": self._started - started}}
@@ -277,7 +282,7 @@ class SWEDockerEnv(gym.Env[dict[str, Any], str]):
         self._done = terminated or truncated
         if self._done:
             self._drop_episode()
-        reward = sum(terms.values())
+        reward = terms["format"] + terms["tool"] + terms["outcome"]
         info["timing"]["step"] = time.monotonic() - started
         observation = self._observation(output, result, exit_code)
         self._transcript.add(self._turn, action, observation, reward, info)
@@ -297,7 +302,7 @@ class SWEDockerEnv(gym.Env[dict[str, Any], str]):
     def close(self) -> None:
         """Removes the sandbox and gives the pool back. Safe to call twice."""
         self._drop_episode()
-        release_pool(self._pool, self)
+        self._release_pool()
 
     # -- beyond Gymnasium -------------------------------------------------------------------------------
 
@@ -323,11 +328,25 @@ class SWEDockerEnv(gym.Env[dict[str, Any], str]):
         if unknown:
             raise ValueError(f"unknown reset option {unknown.pop()!r}; the only one is 'task'")
         if "task" not in options:
-            return self.tasks[int(self.np_random.integers(len(self.tasks)))]
+            return self.tasks.by_id(self.task_ids[int(self.np_random.integers(len(self.task_ids)))])
         wanted = options["task"]
-        if wanted not in self._task_index:
-            raise ValueError(f"unknown task {wanted!r}. {nearest(str(wanted), list(self._task_index))}")
-        return self.tasks[self._task_index[wanted]]
+        if wanted not in self.tasks.ids:
+            raise ValueError(f"unknown task {wanted!r}. {nearest(str(wanted), self.tasks.ids)}")
+        return self.tasks.by_id(wanted)
+
+    def _open_sandbox(self, repository: Repository) -> Sandbox:
+        """A fresh sandbox with the repository in it; tries again, because one failure says little."""
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                sandbox = self._pool.take()
+                sandbox.put({**repository.files, **repository.guest_git()})
+            except InfrastructureError:
+                if attempt == _RESET_ATTEMPTS:
+                    raise
+            else:
+                return sandbox
 
     def _act(self, text: str, terms: dict[str, float], info: dict[str, Any]) -> tuple[Action | None, str, str, int]:
         """Parses and performs an action; returns it with output, one-line result and exit code."""

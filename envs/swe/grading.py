@@ -21,6 +21,7 @@ from enum import IntEnum
 from functools import cache
 from importlib import resources
 from pathlib import PurePosixPath
+from typing import Any
 
 from telos.envs.swe.errors import SandboxWreckedError
 from telos.envs.swe.pool import SandboxPool
@@ -122,28 +123,42 @@ def _combine(phases: Mapping[str, str]) -> str:
     return "error" if call == "passed" and not complete else call
 
 
-def _read_report(result: bytes, nonce: str) -> tuple[dict[str, dict[str, str]], dict[str, str], int | None, str]:
-    """Reads the runner's lines: phases by test, messages, pytest's exit status, and what is odd about them."""
-    phases: dict[str, dict[str, str]] = {}
-    messages: dict[str, str] = {}
-    status, problem = None, ""
+@dataclass
+class _Results:
+    """What the runner's lines say."""
+
+    phases: dict[str, dict[str, str]] = field(default_factory=dict)
+    messages: dict[str, str] = field(default_factory=dict)
+    status: int | None = None
+    problem: str = ""
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Takes one record; raises KeyError or TypeError for one that the runner would not send."""
+        if self.status is not None:
+            self.problem = "results after the end"
+        if "end" in record:
+            self.status = int(record["end"])
+            return
+        test, phase = str(record["test"]), str(record["phase"])
+        if phase in self.phases.setdefault(test, {}):
+            self.problem = f"two results for {phase} of {test}"
+        self.phases[test][phase] = str(record["outcome"])
+        if record["message"]:
+            self.messages.setdefault(test, str(record["message"]))
+
+
+def _read_results(result: bytes, nonce: str) -> _Results:
+    """Reads the runner's lines. Whatever else is on the pipe makes the run invalid."""
+    results = _Results()
     for line in result.decode("utf-8", "replace").splitlines():
         if not line.startswith(nonce):
-            problem = problem or "foreign lines on the result pipe"
+            results.problem = "foreign lines on the result pipe"
             continue
-        if status is not None:
-            problem = "results after the end"
-        record = json.loads(line.removeprefix(nonce))
-        if "end" in record:
-            status = record["end"]
-            continue
-        test, phase = record["test"], record["phase"]
-        if phase in phases.setdefault(test, {}):
-            problem = f"two results for {phase} of {test}"
-        phases[test][phase] = record["outcome"]
-        if record["message"]:
-            messages.setdefault(test, record["message"])
-    return phases, messages, status, problem
+        try:
+            results.add(json.loads(line.removeprefix(nonce)))
+        except (ValueError, KeyError, TypeError, RecursionError):
+            results.problem = "lines on the result pipe that the runner did not write"
+    return results
 
 
 def run_tests(
@@ -168,19 +183,18 @@ def run_tests(
         return TestReport({}, {}, valid=False, problem=f"the candidate broke the sandbox: {error}", log="", seconds=0.0)
     finally:
         sandbox.close()
-    phases, messages, status, problem = _read_report(run.result, nonce)
+    results = _read_results(run.result, nonce)
+    problem, status = results.problem, results.status
     if run.command.stopped:
         problem = f"stopped: {run.command.stopped}"
     elif status is None:
         problem = problem or f"the run ended early with exit code {run.command.exit_code}"
     elif status != run.command.exit_code:
         problem = f"pytest ended with {status}, the process with {run.command.exit_code}"
-    outcomes = {test: _combine(found) for test, found in phases.items() if "collect" not in found}
-    if not problem and (status == 0) != all(
-        outcome != "failed" and outcome != "error" for outcome in outcomes.values()
-    ):
+    outcomes = {test: _combine(phases) for test, phases in results.phases.items() if "collect" not in phases}
+    if not problem and (status == 0) != {"failed", "error"}.isdisjoint(outcomes.values()):
         problem = f"pytest ended with {status}, which its results do not bear out"
-    return TestReport(outcomes, messages, not problem, problem, run.command.output, run.command.seconds)
+    return TestReport(outcomes, results.messages, not problem, problem, run.command.output, run.command.seconds)
 
 
 def _protected(path: str, task: Task) -> bool:

@@ -166,15 +166,23 @@ class Repository:
         total = 0
         for member, file in tree:
             path = member.name
-            if _LITTER.intersection(path.split("/")) or path.endswith(".pyc") or not (file or member.issym()):
+            if _LITTER.intersection(path.split("/")) or path.endswith(".pyc"):
                 continue
             if member.size > _FILE_LIMIT:
                 raise TreeTooLargeError(f"{path} has {member.size} bytes; the limit is {_FILE_LIMIT}")
-            content = file.read() if file else os.fsencode(member.linkname)
+            if member.islnk():
+                # A hard link: the archive holds the content once, under the name that came first.
+                entry = changed.get(member.linkname) or self.files.get(member.linkname)
+            elif member.issym():
+                entry = _mode(member), os.fsencode(member.linkname)
+            else:
+                entry = (_mode(member), file.read()) if file else None
+            if entry is None:
+                continue
             missing.discard(path)
-            if self.files.get(path) != (_mode(member), content):
-                changed[path] = (_mode(member), content)
-                total += len(content)
+            if self.files.get(path) != entry:
+                changed[path] = entry
+                total += len(entry[1])
                 if total > _TREE_LIMIT or len(changed) > _FILES_LIMIT:
                     raise TreeTooLargeError(f"the change exceeds {_TREE_LIMIT} bytes or {_FILES_LIMIT} files")
         return changed | dict.fromkeys(missing)

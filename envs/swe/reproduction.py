@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import itertools
 import re
 import textwrap
@@ -194,8 +195,9 @@ def _id_pattern(fallback: str, value: ast.expr) -> str:
         literal = ast.literal_eval(value)
     except ValueError:
         # Of a class pytest takes the name; what other expressions give is not known here.
-        is_class = isinstance(value, ast.Name) and re.match("[A-Z][A-Za-z]*[a-z]", value.id)
-        return re.escape(ast.unparse(value)) if is_class else ".+"
+        name = value.id if isinstance(value, ast.Name) else ""
+        is_class = re.match("[A-Z][A-Za-z]*[a-z]", name) or isinstance(getattr(builtins, name, None), type)
+        return re.escape(name) if is_class else ".+"
     if isinstance(literal, str):
         return re.escape(literal.encode("unicode_escape").decode("ascii"))
     if literal is None or isinstance(literal, (bool, int, float, complex)):

@@ -280,7 +280,9 @@ def _reproduction(package: _Package, mutant: _Mutant, rng: random.Random) -> tup
 
 def _health(runner: Runner, task: Task) -> Health:
     """Runs the hidden tests on the base commit, with the gold patch and without."""
-    changes = Repository(task.files).apply(task.gold_patch)
+    repository = Repository(task.files)
+    changes = repository.apply(task.gold_patch)
+    repository.close()
     gold = {**task.files, **{path: entry[1] for path, entry in changes.items() if entry is not None}}
     expected = {*task.fail_to_pass, *task.pass_to_pass}
     passes = fails = 0

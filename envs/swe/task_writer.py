@@ -7,7 +7,7 @@ import json
 import os
 import threading
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -74,8 +74,12 @@ def write_builtin(
                 _write(path, finished)
 
         with ThreadPoolExecutor(jobs) as pool:
-            for future in [pool.submit(make, name) for name in packages if name not in finished]:
-                future.result()
+            futures = [pool.submit(make, name) for name in packages if name not in finished]
+            try:
+                for future in as_completed(futures):
+                    future.result()
+            finally:
+                pool.shutdown(cancel_futures=True)
     _write(path, finished)
     return sum(len(rows) - 1 for rows in finished.values())
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
-__all__ = ["Health", "Task", "load_tasks", "nearest"]
+__all__ = ["Health", "Task", "TaskSource", "load_tasks", "nearest"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,27 @@ class Task:
     health: Health
 
 
+class TaskSource(Sequence[Task]):
+    """An immutable sequence of tasks that are built when they are first looked at."""
+
+    @property
+    @abstractmethod
+    def ids(self) -> Sequence[str]:
+        """The tasks' ids, in order."""
+
+    @abstractmethod
+    def by_id(self, task_id: str) -> Task:
+        """The task with an id.
+
+        Raises:
+            KeyError: If there is none.
+        """
+
+    @abstractmethod
+    def difficulty_of(self, task_id: str) -> int:
+        """The difficulty of a task, 1 to 3, without building it."""
+
+
 def nearest(name: str, valid: Sequence[str]) -> str:
     """Words the end of an error message: the closest valid names, or the first few."""
     close = difflib.get_close_matches(name, valid, n=3, cutoff=0.5)
@@ -70,14 +93,15 @@ def nearest(name: str, valid: Sequence[str]) -> str:
     return "Valid: " + ", ".join(repr(item) for item in valid[:5]) + (", ..." if len(valid) > 5 else "")
 
 
-def load_tasks(source: str = "builtin") -> Sequence[Task]:
+@cache
+def load_tasks(source: str = "builtin") -> TaskSource:
     """Loads the tasks of a source.
 
     Args:
         source: ``"builtin"``, the tasks that come with Telos.
 
     Returns:
-        An immutable sequence; tasks are built when they are first looked at.
+        The same object for the same source, shared by all environments of the process.
 
     Raises:
         ValueError: If the source is unknown.

@@ -9,7 +9,7 @@ from telos.envs.swe.tasks import Task
 
 __all__ = ["Transcript"]
 
-_OUTPUT_LINES = 40
+_LINES, _WIDTH = 40, 200
 
 
 class Transcript:
@@ -25,11 +25,7 @@ class Transcript:
     ) -> None:
         """Adds one turn."""
         terms = ", ".join(f"{name} {value:+g}" for name, value in info["reward_terms"].items() if value)
-        lines = observation["output"].splitlines()
-        if len(lines) > _OUTPUT_LINES:
-            half = _OUTPUT_LINES // 2
-            lines = [*lines[:half], f"[... {len(lines) - 2 * half} lines ...]", *lines[-half:]]
-        part = [f"\n-- turn {turn} " + "-" * 60, f"> {action.strip()}", *lines]
+        part = [f"\n-- turn {turn} " + "-" * 60, *_excerpt(f"> {action.strip()}"), *_excerpt(observation["output"])]
         part.append(f"[{observation['result']}; reward {reward:+g}{f' ({terms})' if terms else ''}]")
         if "outcome_level" in info:
             verdict = ("no submission", "empty patch", "fails tests", "passes all tests")[info["outcome_level"]]
@@ -46,3 +42,12 @@ class Transcript:
     def last(self) -> str:
         """The part added last."""
         return self._parts[-1] if self._parts else ""
+
+
+def _excerpt(text: str) -> list[str]:
+    """The head and the tail of a text, in lines that fit a screen."""
+    lines = [line if len(line) <= _WIDTH else f"{line[:_WIDTH]} [...]" for line in text.splitlines()]
+    half = _LINES // 2
+    if len(lines) <= _LINES:
+        return lines
+    return [*lines[:half], f"[... {len(lines) - 2 * half} lines ...]", *lines[-half:]]

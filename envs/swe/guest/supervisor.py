@@ -422,8 +422,13 @@ class Supervisor:
     def put(self, request: Request, payload: bytes) -> tuple[Reply, bytes]:
         """Unpacks a tar archive from the host below the working directory."""
         with tarfile.open(fileobj=io.BytesIO(payload)) as archive:
-            archive.extractall(self.settings["cwd"])
-        return {}, b""
+            # The sandbox is the limit here; links in a repository may point anywhere.
+            archive.extraction_filter = staticmethod(lambda member, path: member)
+            try:
+                archive.extractall(self.settings["cwd"])
+            except (OSError, ValueError, tarfile.TarError) as error:
+                return {"error": str(error)}, b""
+        return {"error": ""}, b""
 
     def freeze(self, request: Request, payload: bytes) -> tuple[Reply, bytes]:
         """Kills every process of the agent, so that nothing changes the tree while the host reads it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import contextlib
 import io
+import os
 import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -127,6 +128,7 @@ class Sandbox(abc.ABC):
         self.limits = limits
         self.output_limit = output_limit
         self._session: Session | None = None
+        self._owner = os.getpid()
 
     @abc.abstractmethod
     def _connect(self) -> Any:
@@ -141,8 +143,21 @@ class Sandbox(abc.ABC):
         """Streams the members of the repository's file tree, read from the host's side."""
 
     @abc.abstractmethod
+    def _close(self) -> None:
+        """Removes the sandbox; safe to call twice."""
+
     def close(self) -> None:
-        """Removes the sandbox and all that is in it. Returns at once; safe to call twice."""
+        """Removes the sandbox and all that is in it. Returns at once; safe to call twice.
+
+        Does nothing in a process that was forked from the owner: the sandbox is not its own.
+        """
+        if os.getpid() == self._owner:
+            self._close()
+
+    def __del__(self) -> None:
+        # A half-made object has no owner yet; an interpreter that ends may lack what closing needs.
+        with contextlib.suppress(Exception):
+            self.close()
 
     def _settings(self) -> Settings:
         rlimits = {"CORE": 0, "NOFILE": 1024, "FSIZE": self.limits.disk}
@@ -207,11 +222,17 @@ class Sandbox(abc.ABC):
         return ProgramResult(command, result)
 
     def put(self, files: Mapping[str, tuple[int, bytes]]) -> None:
-        """Writes files below ``/testbed``: POSIX path to (git mode, content)."""
+        """Writes files below ``/testbed``: POSIX path to (git mode, content).
+
+        Raises:
+            SandboxWreckedError: If the file system does not take them, for their names or their size.
+        """
         try:
-            self._request({"do": "put"}, pack(files), timeout=30.0)
+            reply, _ = self._request({"do": "put"}, pack(files), timeout=30.0)
         except SessionLostError as error:
             raise InfrastructureError("session", f"could not write the repository: {error}") from error
+        if reply["error"]:
+            raise SandboxWreckedError(f"the files cannot be written: {reply['error']}")
 
     def freeze(self) -> None:
         """Kills every process of the agent, background jobs included; the next command has a fresh shell."""

@@ -227,7 +227,7 @@ class BubblewrapSandbox(Sandbox):
                     with os.fdopen(os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=fd), "rb") as file:
                         yield member, file
 
-    def close(self) -> None:
+    def _close(self) -> None:
         """Kills the sandbox's first process and with it all others."""
         if self._session is not None:
             self._session.close()

@@ -38,9 +38,7 @@ _ERRORS = (docker.errors.DockerException, requests.RequestException, OSError)
 @lru_cache(maxsize=1)
 def _client_of(pid: int) -> docker.APIClient:
     try:
-        api = docker.APIClient(
-            **kwargs_from_env(), version="auto", timeout=60, num_pools=4, max_pool_size=64
-        )
+        api = docker.APIClient(**kwargs_from_env(), version="auto", timeout=60, num_pools=4, max_pool_size=64)
         api.ping()
     except _ERRORS as error:
         raise SandboxUnavailableError(
@@ -181,9 +179,11 @@ class DockerSandbox(Sandbox):
             if member.name.startswith(top):
                 content = archive.extractfile(member) if member.isreg() else None
                 member.name = member.name.removeprefix(top)
+                if member.islnk():
+                    member.linkname = member.linkname.removeprefix(top)
                 yield member, content
 
-    def close(self) -> None:
+    def _close(self) -> None:
         """Ends the session and the container; the engine removes both in the background."""
         _live.discard(self)
         if self._session is not None:
