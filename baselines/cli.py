@@ -82,7 +82,7 @@ def build_image(force: bool = False) -> None:
 
 
 @swe.command(name="make-tasks")
-def make_tasks(per_package: int = 13, seed: int = 0, jobs: int = 2, sandbox: Sandbox = "bubblewrap") -> None:
+def make_tasks(per_package: int = 12, seed: int = 0, jobs: int = 2, sandbox: Sandbox = "bubblewrap") -> None:
     """Makes the built-in tasks anew from the packages; what is up to date is kept.
 
     Args:

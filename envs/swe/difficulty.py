@@ -16,9 +16,9 @@ _FARTHEST = 2
 def difficulty(sources: Mapping[str, str], functions: Sequence[str], edits: int, failing: int, script: str) -> int:
     """Grades a task from 1 (easiest) to 3.
 
-    Points: two for every edit beyond the first, one if only one test fails (which tells little about the cause), and
-    the distance from the script to the nearest function at fault, counted in calls: 0 if the script names it, at
-    most 2. No point is difficulty 1, one point is 2, more are 3.
+    Points: one for every edit beyond the first, and the distance from the script to the nearest function at fault,
+    counted in calls: 0 if the script names it, at most 2. A single failing test adds a point where the script does
+    not name the function, since little then tells where to look. No point is difficulty 1, one point is 2, more are 3.
 
     Args:
         sources: The package's modules: path to text.
@@ -27,8 +27,9 @@ def difficulty(sources: Mapping[str, str], functions: Sequence[str], edits: int,
         failing: Number of tests that fail.
         script: The script in the report.
     """
-    points = 2 * (edits - 1) + (failing == 1) + _distance(sources, functions, script)
-    return min(points + 1, 3)
+    distance = _distance(sources, functions, script)
+    points = edits - 1 + distance + (failing == 1 and distance > 0)
+    return min(1 + points, 3)
 
 
 def _distance(sources: Mapping[str, str], functions: Sequence[str], script: str) -> int:

@@ -34,7 +34,7 @@ def write_builtin(
     """Makes the tasks of every package and writes them to ``tasks.jsonl``.
 
     The file is rewritten after each package. A package whose tree, seed and number of tasks are those of the file is
-    kept as it is, so an interrupted run goes on where it stopped.
+    kept as it is, so an interrupted run goes on where it stopped. After a change of this code, remove the file first.
 
     Args:
         tasks_per_package: How many tasks to make of each package, at most.
@@ -85,7 +85,7 @@ def write_builtin(
 
 
 def _recipe(files: Mapping[str, bytes], seed: int, wanted: int) -> str:
-    """Stands for everything that decides a package's tasks."""
+    """Stands for what decides a package's tasks, the code that makes them aside."""
     return hashlib.sha256(repr((sorted(files.items()), seed, wanted)).encode()).hexdigest()[:16]
 
 
