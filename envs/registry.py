@@ -24,12 +24,15 @@ class EnvironmentEntry:
         entry_point: ``"module:Class"`` of the :class:`gymnasium.Env`.
         vector_entry_point: ``"module:Class"`` of the native :class:`gymnasium.vector.VectorEnv`.
         kwargs: Default constructor arguments, all JSON-serialisable.
+        nondeterministic: Whether equal seeds and actions can give different results; the environment's
+            docstring says which.
     """
 
     summary: str
     entry_point: str
     vector_entry_point: str
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+    nondeterministic: bool = False
 
 
 ENVIRONMENTS: dict[str, EnvironmentEntry] = {
@@ -37,6 +40,8 @@ ENVIRONMENTS: dict[str, EnvironmentEntry] = {
         summary="Repair a real repository inside a real container; hidden tests decide.",
         entry_point="telos.envs.swe.env:SWEDockerEnv",
         vector_entry_point="telos.envs.swe.vector:SWEDockerVectorEnv",
+        # Times and memory in `info`, and whatever commands print of clocks and process ids.
+        nondeterministic=True,
     ),
 }
 
@@ -50,6 +55,7 @@ def register_environments() -> None:
                 entry_point=entry.entry_point,
                 vector_entry_point=entry.vector_entry_point,
                 kwargs=dict(entry.kwargs),
+                nondeterministic=entry.nondeterministic,
                 # Every environment keeps its own budget, because vector entry points must.
                 max_episode_steps=None,
             )

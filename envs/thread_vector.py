@@ -6,9 +6,11 @@ without forks. For environments that compute, use native batches.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 import gymnasium as gym
@@ -34,6 +36,10 @@ class _Step:
     final: dict[str, Any] = field(default_factory=dict)
 
 
+def _same(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
+    return env
+
+
 class ThreadVectorEnv(SyncVectorEnv):
     """:class:`gymnasium.vector.SyncVectorEnv` with one thread a sub-environment.
 
@@ -50,7 +56,14 @@ class ThreadVectorEnv(SyncVectorEnv):
         env_fns: Iterable[Callable[[], gym.Env[Any, Any]]],
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
     ) -> None:
-        super().__init__(list(env_fns), copy=False, autoreset_mode=autoreset_mode)
+        envs: list[gym.Env[Any, Any]] = []
+        try:
+            envs.extend(env_fn() for env_fn in env_fns)
+            super().__init__([partial(_same, env) for env in envs], copy=False, autoreset_mode=autoreset_mode)
+        except BaseException:
+            for env in envs:
+                env.close()
+            raise
         self._threads = ThreadPoolExecutor(self.num_envs, thread_name_prefix="telos-vector")
         self._pending: dict[Future[_Step], int] = {}
 
@@ -88,7 +101,13 @@ class ThreadVectorEnv(SyncVectorEnv):
     def step(self, actions: Any) -> Batch:
         """Steps all sub-environments at the same time."""
         self.send(actions, range(self.num_envs))
-        observations, rewards, terminated, truncated, infos, _ = self.recv(self.num_envs)
+        try:
+            observations, rewards, terminated, truncated, infos, _ = self.recv(self.num_envs)
+        except BaseException:
+            # No one will ask for what the others return.
+            wait(self._pending)
+            self._pending.clear()
+            raise
         return observations, rewards, terminated, truncated, infos
 
     def send(self, actions: Any, env_ids: Iterable[int]) -> None:
@@ -103,6 +122,8 @@ class ThreadVectorEnv(SyncVectorEnv):
             ResetNeeded: If one of them has ended and the autoreset mode is ``DISABLED``.
         """
         ids = [int(i) for i in env_ids]
+        if len(set(ids)) != len(ids) or not set(ids) <= set(range(self.num_envs)):
+            raise ValueError(f"env_ids {ids} must be different numbers from 0 to {self.num_envs - 1}")
         busy = set(ids) & set(self._pending.values())
         if busy:
             raise gym.error.AlreadyPendingCallError(f"environments {sorted(busy)} are busy: recv() first", "send")
@@ -127,17 +148,25 @@ class ThreadVectorEnv(SyncVectorEnv):
             Every batch has one entry for each of these indexes.
 
         Raises:
+            Exception: Whatever a sub-environment raised, alone: results of others can be received later.
             NoAsyncCallError: If fewer than ``min_envs`` steps are under way.
             TimeoutError: If they took longer than ``timeout``; the steps go on and can be received later.
         """
         if not 1 <= min_envs <= len(self._pending):
             raise gym.error.NoAsyncCallError(f"recv({min_envs}) with {len(self._pending)} steps under way", "recv")
         done: set[Future[_Step]] = {future for future in self._pending if future.done()}
+        deadline = None if timeout is None else time.monotonic() + timeout
         while len(done) < min_envs:
-            fresh, _ = wait(set(self._pending) - done, timeout, FIRST_COMPLETED)
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            fresh, _ = wait(set(self._pending) - done, left, FIRST_COMPLETED)
             if not fresh:
                 raise TimeoutError(f"{len(done)} of {min_envs} environments answered within {timeout} s")
             done |= fresh
+        for future in sorted(done, key=self._pending.__getitem__):
+            error = future.exception()
+            if error is not None:
+                del self._pending[future]
+                raise error
         ready = {self._pending.pop(future): future for future in done}
         ids = sorted(ready)
         steps = [ready[i].result() for i in ids]

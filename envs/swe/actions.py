@@ -46,7 +46,9 @@ _EXAMPLES = {
 }
 _OPEN = re.compile(r"<([A-Za-z][\w-]*)((?:\s+[\w-]+\s*=\s*(?:\"[^\"]*\"|'[^']*'))*)\s*(/?)>")
 _ATTRIBUTE = re.compile(r"([\w-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
-_EDIT_BODY = re.compile(r"\s*<old>(.*)</old>\s*<new>(.*)</new>\s*", re.DOTALL)
+_EDIT_MIDDLE = re.compile(r"</old>\s*<new>")
+_LONGEST_NAME = 60
+_LONGEST_NUMBER = 9
 
 
 class MalformedActionError(ValueError):
@@ -70,23 +72,32 @@ def parse_action(text: str) -> Action:
     """Parses an action.
 
     Raises:
-        MalformedActionError: If the text is empty, holds a NUL character, or starts like a tool call and is none.
+        MalformedActionError: If the text is empty, holds a NUL character or a lone surrogate, or starts like a tool
+            call and is none.
     """
     stripped = text.strip()
     if not stripped:
         raise MalformedActionError("the action is empty; write a line of bash or one tool call, such as <submit/>")
     if "\0" in stripped:
         raise MalformedActionError("the action holds a NUL character, which bash cannot take; use printf '\\000'")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise MalformedActionError("the action holds a lone surrogate, which no text encoding has") from error
     if not re.match(r"<[A-Za-z]", stripped):
         return Action("bash", {"command": text})
     opening = _OPEN.match(stripped)
     if opening is None:
         name = re.match(r"<([A-Za-z][\w-]*)", stripped)
         example = _EXAMPLES.get(name.group(1) if name else "", _EXAMPLES["view"])
-        raise MalformedActionError(f"the opening tag is not closed or an attribute is not quoted; write {example}")
+        raise MalformedActionError(
+            f"the opening tag is not closed or an attribute is not quoted; write {example}, or put bash that starts "
+            "with < between <bash> and </bash>"
+        )
     tool, raw_attributes, closed = opening.groups()
     if tool not in TOOLS:
-        raise MalformedActionError(f"unknown tool <{tool}>. {nearest(tool, list(TOOLS))}")
+        short = tool[:_LONGEST_NAME]
+        raise MalformedActionError(f"unknown tool <{short}>. {nearest(short, list(TOOLS))}")
     return Action(tool, _arguments(tool, _attributes(tool, raw_attributes), stripped[opening.end() :], bool(closed)))
 
 
@@ -94,7 +105,7 @@ def _attributes(tool: str, raw: str) -> dict[str, str]:
     attributes: dict[str, str] = {}
     for name, double, single in _ATTRIBUTE.findall(raw):
         if name not in TOOLS[tool]:
-            raise MalformedActionError(f"<{tool}> has no attribute {name!r}; write {_EXAMPLES[tool]}")
+            raise MalformedActionError(f"<{tool}> has no attribute {name[:_LONGEST_NAME]!r}; write {_EXAMPLES[tool]}")
         attributes[name] = double or single
     missing = [name for name, needed in TOOLS[tool].items() if needed and not attributes.get(name)]
     if missing:
@@ -109,18 +120,21 @@ def _arguments(tool: str, attributes: dict[str, str], rest: str, closed: bool) -
             raise MalformedActionError(f"<bash> is empty; write {_EXAMPLES['bash']}")
         return {"command": _trim(body)}
     if tool == "edit":
-        parts = _EDIT_BODY.fullmatch(body)
-        if parts is None:
+        inner = body.strip()
+        parts = _EDIT_MIDDLE.split(inner.removeprefix("<old>").removesuffix("</new>"))
+        if not (inner.startswith("<old>") and inner.endswith("</new>") and len(parts) == 2):
             raise MalformedActionError(f"<edit> needs one <old> and one <new> part; write {_EXAMPLES['edit']}")
-        return {"path": attributes["path"], "old": _trim(parts.group(1)), "new": _trim(parts.group(2))}
+        return {"path": attributes["path"], "old": _trim(parts[0]), "new": _trim(parts[1])}
     if body.strip():
         raise MalformedActionError(f"<{tool}> takes no text; write {_EXAMPLES[tool]}")
     arguments: dict[str, str | int] = dict(attributes)
     for name in ("start", "end"):
         if name in attributes:
-            if not attributes[name].isdecimal() or int(attributes[name]) < 1:
-                raise MalformedActionError(f"{name}={attributes[name]!r} is no line number; lines count from 1")
-            arguments[name] = int(attributes[name])
+            digits = attributes[name]
+            if not digits.isdecimal() or len(digits) > _LONGEST_NUMBER or int(digits) < 1:
+                short = digits[:_LONGEST_NAME]
+                raise MalformedActionError(f"{name}={short!r} is no line number; lines count from 1")
+            arguments[name] = int(digits)
     return arguments
 
 

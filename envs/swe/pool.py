@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from telos.envs.swe.errors import InfrastructureError, SandboxUnavailableError
 from telos.envs.swe.repository import remove_dead_folders
-from telos.envs.swe.sandbox.base import Sandbox, SandboxLimits, open_sandbox
+from telos.envs.swe.sandbox.base import KINDS, Sandbox, SandboxLimits, open_sandbox
 
 __all__ = ["SandboxPool", "SandboxSpec", "acquire_pool", "release_pool"]
 
@@ -30,6 +30,12 @@ class SandboxSpec:
     image: str
     limits: SandboxLimits
     output_limit: int
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(
+                f"unknown sandbox {self.kind!r}: choose 'docker' or 'bubblewrap'; the bare host is never used"
+            )
 
 
 class SandboxPool:

@@ -6,6 +6,7 @@ configuration, commits and links have no effect here.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import hashlib
 import os
@@ -37,6 +38,7 @@ _GIT_ENV = {
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_ATTR_NOSYSTEM": "1",
 }
+_DIFF_OPTIONS = ("--binary", "--full-index", "--no-renames", "--no-color", "--no-ext-diff", "--no-textconv")
 _CONFIG = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = false\n"
 
 Files = Mapping[str, tuple[int, bytes]]
@@ -47,10 +49,18 @@ class PatchError(ValueError):
 
 
 class TreeTooLargeError(ValueError):
-    """The agent's change is larger than any repair."""
+    """The agent's change is larger than any repair, or cannot be written as a patch at all."""
 
 
 _scratch_lock = threading.Lock()
+
+
+def _renew_lock() -> None:
+    global _scratch_lock
+    _scratch_lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
 
 
 def scratch_folder() -> Path:
@@ -64,8 +74,15 @@ def scratch_folder() -> Path:
                 raise InfrastructureError("scratch", f"{top} belongs to another user")
             own.mkdir(mode=0o700, exist_ok=True)
             (own / "owner").write_text(owner_labels(0)["telos.swe.owner"])
+            atexit.register(_remove_own, own, os.getpid())
             remove_dead_folders()
     return own
+
+
+def _remove_own(folder: Path, pid: int) -> None:
+    """Removes this process's folder at its end; a forked child leaves its parent's alone."""
+    if os.getpid() == pid:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_dead_folders() -> None:
@@ -82,9 +99,17 @@ def _mode(member: tarfile.TarInfo) -> int:
     return 0o100755 if member.mode & 0o100 else 0o100644
 
 
-def _quoted(path: str) -> bytes:
-    raw = os.fsencode(path).replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
-    return b'"' + raw + b'"'
+def _quoted(raw: bytes) -> bytes:
+    """Bytes in git's C-style quotes."""
+    return b'"' + raw.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n") + b'"'
+
+
+def _exact_pattern(path: str) -> bytes:
+    """A pattern of a gitattributes file that matches one path and nothing else."""
+    raw = os.fsencode("/" + path)
+    for character in b"\\*?[":
+        raw = raw.replace(bytes([character]), b"\\" + bytes([character]))
+    return _quoted(raw)
 
 
 def _is_text(content: bytes) -> bool:
@@ -137,11 +162,15 @@ class Repository:
         # Deletions first: a file may have become a folder.
         for path, entry in sorted(changes.items(), key=lambda item: item[1] is not None):
             if entry is None:
-                commands.append(b"D " + _quoted(path) + b"\n")
+                commands.append(b"D " + _quoted(os.fsencode(path)) + b"\n")
             else:
                 mode, content = entry
                 commands.append(
-                    b"M %o inline " % mode + _quoted(path) + b"\ndata %d\n" % len(content) + content + b"\n"
+                    b"M %o inline " % mode
+                    + _quoted(os.fsencode(path))
+                    + b"\ndata %d\n" % len(content)
+                    + content
+                    + b"\n"
                 )
         self._git("-c", "fastimport.unpackLimit=0", "fast-import", "--quiet", "--force", stdin=b"".join(commands))
 
@@ -194,12 +223,14 @@ class Repository:
         with self._lock:
             binary = [path for path, entry in changes.items() if not _is_text((entry or self.files[path])[1])]
             binary += [path for path in changes if path in self.files and not _is_text(self.files[path][1])]
-            attributes = b"".join(b'"%s" -diff\n' % _glob_quoted(path) for path in binary)
-            (self._git_dir / "info/attributes").write_bytes(attributes)
             self._import("refs/heads/candidate", changes, message="candidate")
-            options = ("--binary", "--full-index", "--no-renames", "--no-color", "--no-ext-diff", "--no-textconv")
-            patch = self._git("diff", *options, "refs/heads/main", "refs/heads/candidate")
-        return patch.decode()
+            # Git ignores attributes of very long paths: the second try has no path in it.
+            for attributes in (b"".join(b"%s -diff\n" % _exact_pattern(path) for path in binary), b"* -diff\n"):
+                (self._git_dir / "info/attributes").write_bytes(attributes)
+                patch = self._git("diff", *_DIFF_OPTIONS, "refs/heads/main", "refs/heads/candidate")
+                with contextlib.suppress(UnicodeDecodeError):
+                    return patch.decode()
+        raise TreeTooLargeError("the change holds a symbolic link whose target is no text")
 
     def apply(self, patch: str) -> dict[str, tuple[int, bytes] | None]:
         """The changes that a patch makes: path to ``(mode, content)``, None for a deleted file.
@@ -212,7 +243,10 @@ class Repository:
         with self._lock:
             (self._git_dir / "info/attributes").write_bytes(b"")
             shutil.copy(self._git_dir / "base-index", self._git_dir / "index")
-            data = patch.encode("utf-8", "surrogateescape")
+            try:
+                data = patch.encode()
+            except UnicodeEncodeError as error:
+                raise PatchError(f"the patch is no text: {error}") from error
             self._git("apply", "--cached", "--binary", "--whitespace=nowarn", "-", stdin=data)
             raw = self._git("diff-index", "--cached", "--raw", "--no-renames", "-z", "--full-index", "refs/heads/main")
             return dict(self._entries(raw))
@@ -221,6 +255,8 @@ class Repository:
         """Reads ``git diff-index --raw -z`` and the contents that it names."""
         fields = raw.split(b"\0")[:-1]
         rows = [(head.split(), os.fsdecode(path)) for head, path in zip(fields[::2], fields[1::2], strict=True)]
+        if any(head[1] == b"160000" for head, _ in rows):
+            raise PatchError("the patch adds a submodule, which has no content")
         wanted = b"".join(head[3] + b"\n" for head, _ in rows if head[4] != b"D")
         blobs = self._git("cat-file", "--batch", stdin=wanted) if wanted else b""
         for head, path in rows:
@@ -235,11 +271,3 @@ class Repository:
     def close(self) -> None:
         """Removes the repository from disk."""
         self._folder.cleanup()
-
-
-def _glob_quoted(path: str) -> bytes:
-    """A path as a pattern of a gitattributes file that matches nothing else."""
-    raw = _quoted("/" + path)[1:-1]
-    for character in b"*?[":
-        raw = raw.replace(bytes([character]), b"\\\\" + bytes([character]))
-    return raw

@@ -37,6 +37,8 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 # A background process that floods the pipe must not keep a finished command from returning.
 DRAIN_LIMIT = 1 << 20
 KILL_ROUNDS = 50
+# Turns tracing on again and sets $? to what the last command left.
+SHELL_PROLOGUE = b"""__telos_tracing=; __telos_resume() { [ -z "${2-}" ] || builtin set -"$2"; return "$1"; }\n"""
 MEMORY_PERIOD = 0.1
 
 
@@ -181,7 +183,7 @@ class Supervisor:
         self.restore_exports = bool(self.exports)
         assert self.shell.stdin is not None
         self.shell_input = self.shell.stdin
-        self.shell_input.write(b"__telos_status() { return $1; }\n")
+        self.shell_input.write(SHELL_PROLOGUE)
 
     def drop_shell(self) -> None:
         """Kills the shell if it lives and frees what belongs to it."""
@@ -311,13 +313,15 @@ class Supervisor:
         self.restore_exports = False
         shell, control = self.shell, bytearray()
         # The control descriptors are closed for the command itself; the nonce never enters its text.
+        # Tracing (set -x, set -v) is off around it, or the frame would show in the output.
         line = (
-            f"builtin mapfile -d '' -t __telos_command </dev/fd/{COMMAND_FD}; "
-            'builtin eval "${__telos_command[1]-}" 2>/dev/null; '
-            f"__telos_status {self.shell_status}; "
+            f":; {{ builtin mapfile -d '' -t __telos_command </dev/fd/{COMMAND_FD}; "
+            'builtin eval "${__telos_command[1]-}"; '
+            f"__telos_resume {self.shell_status} $__telos_tracing; }} 2>/dev/null; "
             f'builtin eval "$__telos_command" </dev/null {CONTROL_FD}>&- {COMMAND_FD}<&-; '
-            f"{{ builtin printf '%s\\0%d\\0%s\\0' {nonce.decode()} $? \"$PWD\"; builtin export -p; "
-            f"builtin printf '\\0'; }} >&{CONTROL_FD}\n"
+            "{ __telos_status=$? __telos_tracing=${-//[!vx]/}; builtin set +vx; "
+            f"builtin printf '%s\\0%d\\0%s\\0' {nonce.decode()} $__telos_status \"$PWD\"; builtin export -p; "
+            f"builtin printf '\\0'; }} 2>/dev/null >&{CONTROL_FD}\n"
         )
         with contextlib.suppress(BrokenPipeError):
             self.shell_input.write(line.encode())

@@ -56,6 +56,32 @@ def files_below(folder: str) -> Iterator[str]:
                 yield path
 
 
+def lines_of(text: str) -> list[str]:
+    """Lines as grep and sed count them: only a line feed ends one."""
+    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")] if text else []
+
+
+def store(path: str, content: bytes) -> None:
+    """Writes a file; if there is no room for it, the old content stays."""
+    existed = os.path.lexists(path)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        size = os.fstat(descriptor).st_size
+        try:
+            if content:
+                os.posix_fallocate(descriptor, 0, len(content))
+        except OSError:
+            os.ftruncate(descriptor, size)
+            if not existed:
+                os.unlink(path)
+            raise
+        with open(descriptor, "r+b", closefd=False) as file:
+            file.write(content)
+            file.truncate()
+    finally:
+        os.close(descriptor)
+
+
 def shorten(line: str) -> str:
     """Cuts a line that would flood the observation."""
     return line if len(line) <= LINE_WIDTH else f"{line[:LINE_WIDTH]} [... {len(line) - LINE_WIDTH} more characters]"
@@ -70,9 +96,11 @@ def view(path: str, start: int = 1, end: int | None = None) -> int:
     text, problem = read_text(path)
     if problem:
         return fail(problem)
-    lines = text.splitlines()
+    lines = lines_of(text)
     if lines and not 1 <= start <= len(lines):
         return fail(f"start={start} is outside the file, which has {len(lines)} lines")
+    if end is not None and end < start:
+        return fail(f"end={end} comes before start={start}")
     last = min(len(lines), start + VIEW_LINES - 1 if end is None else end)
     for number in range(start, last + 1):
         print(f"{number:6}  {shorten(lines[number - 1])}")
@@ -94,7 +122,7 @@ def search(pattern: str, path: str = ".") -> int:
         text, problem = read_text(name)
         if problem:
             continue
-        for number, line in enumerate(text.splitlines(), 1):
+        for number, line in enumerate(lines_of(text), 1):
             if expression.search(line):
                 found += 1
                 if found > SEARCH_MATCHES:
@@ -119,6 +147,9 @@ def edit(path: str, old: str, new: str) -> int:
         text, problem = read_text(path)
         if problem:
             return fail(problem)
+        if "\r\n" in text and old not in text:
+            # The file ends its lines as Windows does; an action's lines end in a line feed.
+            old, new = old.replace("\n", "\r\n"), new.replace("\n", "\r\n")
         count = text.count(old)
         if count == 0:
             return fail(f"<old> does not occur in {path}{closest_line(text, old)}")
@@ -126,8 +157,10 @@ def edit(path: str, old: str, new: str) -> int:
             starts = [text.count("\n", 0, match.start()) + 1 for match in re.finditer(re.escape(old), text)]
             return fail(f"<old> occurs {count} times in {path} (lines {starts}); add lines around it to make it unique")
         text = text.replace(old, new)
-    with open(path, "wb") as file:
-        file.write(text.encode("utf-8", "surrogateescape"))
+    try:
+        store(path, text.encode("utf-8", "surrogateescape"))
+    except OSError as error:
+        return fail(f"{path}: {error.strerror}")
     print(f"created {path}" if old == "" else f"edited {path}")
     return 0
 
@@ -135,7 +168,7 @@ def edit(path: str, old: str, new: str) -> int:
 def closest_line(text: str, old: str) -> str:
     """Hints at the line that the agent may have meant."""
     wanted = next((line for line in old.splitlines() if line.strip()), "")
-    lines = text.splitlines()
+    lines = lines_of(text)
     near = difflib.get_close_matches(wanted, lines[:5000], n=1, cutoff=0.6)
     return f"; the closest line is {lines.index(near[0]) + 1}: {near[0]!r}" if near else ""
 

@@ -14,9 +14,10 @@ from typing import Any
 from telos.envs.swe.errors import InfrastructureError, SandboxWreckedError
 from telos.envs.swe.sandbox.session import Session, SessionLostError, Settings
 
-__all__ = ["WORKDIR", "CommandResult", "ProgramResult", "Sandbox", "SandboxLimits", "open_sandbox", "pack"]
+__all__ = ["KINDS", "WORKDIR", "CommandResult", "ProgramResult", "Sandbox", "SandboxLimits", "open_sandbox", "pack"]
 
 WORKDIR = "/testbed"
+KINDS = ("docker", "bubblewrap")
 _ENVIRONMENT = {
     "HOME": "/home/agent",
     "USER": "agent",

@@ -96,7 +96,8 @@ def _interpreter() -> list[str]:
 
 def _system() -> list[str]:
     """Read-only mounts of the system's programs and libraries, and of no one's data."""
-    mounts = ["--ro-bind", "/usr", "/usr"]
+    # Folders that bubblewrap makes by itself are for root alone.
+    mounts = ["--perms", "0755", "--dir", "/etc", "--ro-bind", "/usr", "/usr"]
     for name in _SYSTEM:
         path = Path("/", name)
         if path.is_symlink():
@@ -129,7 +130,17 @@ class BubblewrapSandbox(Sandbox):
         size = str(self.limits.disk)
         arguments = [self._program, "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
         arguments += ["--info-fd", str(info), *_system(), *_interpreter()]
-        arguments += ["--ro-bind-data", str(passwd), "/etc/passwd", "--proc", "/proc", "--dev", "/dev"]
+        arguments += [
+            "--perms",
+            "0644",
+            "--ro-bind-data",
+            str(passwd),
+            "/etc/passwd",
+            "--proc",
+            "/proc",
+            "--dev",
+            "/dev",
+        ]
         # bubblewrap's own /dev/shm is unbounded.
         places = {"/tmp": size, WORKDIR: size, "/home/agent": str(16 << 20), "/dev/shm": str(16 << 20)}
         for place, room in places.items():
