@@ -3,8 +3,8 @@
 What a patch cannot touch: the test files, pytest's configuration, and everything that Python runs by itself
 at start-up come from the task. What counts as passing: a report of every phase of exactly the expected
 tests, marked with a nonce, on a pipe that is not standard output, from a run that ended as pytest ends. A
-skipped, expected-to-fail or missing test has not passed. Each test file also carries one canary, a test that
-must fail; a candidate that makes everything pass gives itself away.
+skipped, expected-to-fail or missing test has not passed. Each test file also carries canaries, which contradict
+real tests of the file; a candidate that makes everything pass gives itself away.
 
 Candidate code runs in the interpreter that runs the tests, as in every suite of this kind. A candidate
 written against this very grader that inspects the runner's frames is caught only by what it overlooks.
@@ -12,6 +12,7 @@ written against this very grader that inspects the runner's frames is caught onl
 
 from __future__ import annotations
 
+import io
 import json
 import secrets
 import time
@@ -23,6 +24,7 @@ from importlib import resources
 from pathlib import PurePosixPath
 from typing import Any
 
+from telos.envs.swe.canaries import add_canaries
 from telos.envs.swe.errors import SandboxWreckedError
 from telos.envs.swe.pool import SandboxPool
 from telos.envs.swe.repository import PatchError, Repository
@@ -150,14 +152,15 @@ class _Results:
 def _read_results(result: bytes, nonce: str) -> _Results:
     """Reads the runner's lines. Whatever else is on the pipe makes the run invalid."""
     results = _Results()
-    for line in result.decode("utf-8", "replace").splitlines():
-        if not line.startswith(nonce):
+    for line in io.BytesIO(result):
+        if not line.startswith(nonce.encode()):
             results.problem = "foreign lines on the result pipe"
-            continue
+            break
         try:
-            results.add(json.loads(line.removeprefix(nonce)))
-        except (ValueError, KeyError, TypeError, RecursionError):
+            results.add(json.loads(line[len(nonce) :]))
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             results.problem = "lines on the result pipe that the runner did not write"
+            break
     return results
 
 
@@ -206,16 +209,8 @@ def _protected(path: str, task: Task) -> bool:
     return pure.parts[0] in folders or path in task.test_files
 
 
-def _with_canary(content: bytes) -> tuple[bytes, str]:
-    """Adds a test that must fail under a name that no one can know."""
-    name = f"test_{secrets.token_hex(6)}"
-    word = secrets.token_hex(4)
-    body = f"\n\ndef {name}():\n    assert len({word!r}) == {len(word) + 1 + secrets.randbelow(9)}\n"
-    return content.rstrip(b"\n") + b"\n" + body.encode(), name
-
-
-def _graded_tree(task: Task, changes: Changes) -> tuple[dict[str, tuple[int, bytes]], set[str]]:
-    """The tree that is tested, and the ids of the canaries in it."""
+def _graded_tree(task: Task, changes: Changes) -> tuple[dict[str, tuple[int, bytes]], dict[str, str]]:
+    """The tree that is tested, and the canaries in it: test id to the id of the test that each contradicts."""
     tree: dict[str, tuple[int, bytes]] = {path: (0o100644, content) for path, content in task.files.items()}
     for path, entry in changes.items():
         if _protected(path, task):
@@ -223,13 +218,24 @@ def _graded_tree(task: Task, changes: Changes) -> tuple[dict[str, tuple[int, byt
         tree.pop(path, None)
         if entry is not None:
             tree[path] = entry
-    canaries = set()
+    canaries: dict[str, str] = {}
     for path, content in task.test_files.items():
         if PurePosixPath(path).match("test_*.py") or PurePosixPath(path).match("*_test.py"):
-            content, name = _with_canary(content)
-            canaries.add(f"{path}::{name}")
+            content, names = add_canaries(content)
+            canaries |= {f"{path}::{name}": f"{path}::{test}" for name, test in names.items()}
         tree[path] = (0o100644, content)
     return tree, canaries
+
+
+def _contradicted(canaries: Mapping[str, str], outcomes: Mapping[str, str]) -> bool:
+    """Whether a test passed although the canary that contradicts it did not fail."""
+    passing_files = {test.partition("::")[0] for test, outcome in outcomes.items() if outcome == "passed"}
+    for canary, test in canaries.items():
+        path, _, name = test.partition("::")
+        due = outcomes.get(test) == "passed" if name else path in passing_files
+        if due and outcomes.get(canary) != "failed":
+            return True
+    return False
 
 
 def judge(pool: SandboxPool, task: Task, changes: Changes) -> Grade:
@@ -243,9 +249,8 @@ def judge(pool: SandboxPool, task: Task, changes: Changes) -> Grade:
     tree, canaries = _graded_tree(task, changes)
     report = run_tests(pool, tree, sorted({test.partition("::")[0] for test in expected}), task.timeout)
     outcomes, problem = report.outcomes, report.problem
-    passing_files = {test.partition("::")[0] for test in expected if outcomes.get(test) == "passed"}
-    if any(outcomes.get(canary) != "failed" and canary.partition("::")[0] in passing_files for canary in canaries):
-        problem = "a test that must fail was not reported as failed: the candidate interferes with the test runner"
+    if _contradicted(canaries, outcomes):
+        problem = "a test and its contradiction were both reported as passed: the candidate interferes with the runner"
     passed = tuple(test for test in expected if not problem and outcomes.get(test) == "passed")
     failed = tuple(test for test in expected if problem or outcomes.get(test) != "passed")
     return Grade(

@@ -26,8 +26,11 @@ __all__ = ["PatchError", "Repository", "TreeTooLargeError", "scratch_folder"]
 
 # Traces of running programs, which are no part of a change.
 _LITTER = {"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".git"}
-_FILE_LIMIT = 4 << 20
-_TREE_LIMIT = 16 << 20
+_TREE_LIMIT = 4 << 20
+# What a tree may hold in files that are no part of a change; holes count, since reading them takes as long.
+_STREAM_LIMIT = 1 << 30
+_PATH_LIMIT, _DEPTH_LIMIT = 1_000, 64
+_PATCH_LIMIT = 16 << 20
 _FILES_LIMIT = 5_000
 _IDENTITY = "Telos <telos@localhost> 946684800 +0000"
 _GIT_ENV = {
@@ -97,6 +100,10 @@ def _mode(member: tarfile.TarInfo) -> int:
     if member.issym():
         return 0o120000
     return 0o100755 if member.mode & 0o100 else 0o100644
+
+
+def _too_long(path: str) -> bool:
+    return len(path) > _PATH_LIMIT or path.count("/") > _DEPTH_LIMIT
 
 
 def _quoted(raw: bytes) -> bytes:
@@ -188,22 +195,30 @@ class Repository:
         """What a tree, streamed as ``(member, file or None)``, adds to, changes in and deletes from the base.
 
         Raises:
-            TreeTooLargeError: Before more than 16 MiB of changed content is held.
+            TreeTooLargeError: Before more than 4 MiB of changed content is held.
         """
         changed: dict[str, tuple[int, bytes] | None] = {}
         missing = set(self.files)
-        total = 0
+        total = streamed = 0
         for member, file in tree:
             path = member.name
+            streamed += member.size
+            if streamed > _STREAM_LIMIT or _too_long(path):
+                raise TreeTooLargeError(
+                    f"{path[:100]}: the tree exceeds {_STREAM_LIMIT} bytes or {_DEPTH_LIMIT} levels"
+                )
             if _LITTER.intersection(path.split("/")) or path.endswith(".pyc"):
                 continue
-            if member.size > _FILE_LIMIT:
-                raise TreeTooLargeError(f"{path} has {member.size} bytes; the limit is {_FILE_LIMIT}")
+            if member.size > _TREE_LIMIT:
+                raise TreeTooLargeError(f"{path} has {member.size} bytes; the limit is {_TREE_LIMIT}")
             if member.islnk():
                 # A hard link: the archive holds the content once, under the name that came first.
                 entry = changed.get(member.linkname) or self.files.get(member.linkname)
             elif member.issym():
-                entry = _mode(member), os.fsencode(member.linkname)
+                # A patch is text, and git has no binary form for links.
+                entry = (
+                    (_mode(member), os.fsencode(member.linkname)) if _is_text(os.fsencode(member.linkname)) else None
+                )
             else:
                 entry = (_mode(member), file.read()) if file else None
             if entry is None:
@@ -230,7 +245,7 @@ class Repository:
                 patch = self._git("diff", *_DIFF_OPTIONS, "refs/heads/main", "refs/heads/candidate")
                 with contextlib.suppress(UnicodeDecodeError):
                     return patch.decode()
-        raise TreeTooLargeError("the change holds a symbolic link whose target is no text")
+        raise TreeTooLargeError("the change cannot be written as text")
 
     def apply(self, patch: str) -> dict[str, tuple[int, bytes] | None]:
         """The changes that a patch makes: path to ``(mode, content)``, None for a deleted file.
@@ -240,6 +255,8 @@ class Repository:
         """
         if not patch.strip():
             return {}
+        if len(patch) > _PATCH_LIMIT:
+            raise PatchError(f"the patch has {len(patch)} characters; the limit is {_PATCH_LIMIT}")
         with self._lock:
             (self._git_dir / "info/attributes").write_bytes(b"")
             shutil.copy(self._git_dir / "base-index", self._git_dir / "index")
@@ -257,7 +274,15 @@ class Repository:
         rows = [(head.split(), os.fsdecode(path)) for head, path in zip(fields[::2], fields[1::2], strict=True)]
         if any(head[1] == b"160000" for head, _ in rows):
             raise PatchError("the patch adds a submodule, which has no content")
+        long = next((path for _, path in rows if _too_long(path)), None)
+        if long is not None:
+            raise PatchError(
+                f"the path {long[:100]}... is longer than {_PATH_LIMIT} or deeper than {_DEPTH_LIMIT} levels"
+            )
         wanted = b"".join(head[3] + b"\n" for head, _ in rows if head[4] != b"D")
+        sizes = self._git("cat-file", "--batch-check=%(objectsize)", stdin=wanted).split() if wanted else []
+        if sum(map(int, sizes)) > _TREE_LIMIT:
+            raise PatchError(f"the patch makes more than {_TREE_LIMIT} bytes of changed files")
         blobs = self._git("cat-file", "--batch", stdin=wanted) if wanted else b""
         for head, path in rows:
             if head[4] == b"D":

@@ -27,7 +27,13 @@ from typing import Any, BinaryIO
 Request = dict[str, Any]
 Reply = dict[str, Any]
 Readers = dict[int, Callable[[], bool]]
-#: The file tools, which the host appends to this source.
+
+
+def install_filter() -> None:
+    """Replaced by the filter of system calls, whose source the host appends to this one, as it does the tools'."""
+    raise NotImplementedError
+
+
 TOOLS: dict[str, Callable[..., int]] = {}
 
 PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36
@@ -37,9 +43,25 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 # A background process that floods the pipe must not keep a finished command from returning.
 DRAIN_LIMIT = 1 << 20
 KILL_ROUNDS = 50
-# Turns tracing on again and sets $? to what the last command left.
-SHELL_PROLOGUE = b"""__telos_tracing=; __telos_resume() { [ -z "${2-}" ] || builtin set -"$2"; return "$1"; }\n"""
 MEMORY_PERIOD = 0.1
+# Bash reads its commands byte by byte, so what is the same each time is defined once. The first function fetches the
+# command and sets $? and tracing (set -x, set -v) to what the last one left; the second turns tracing off, or the
+# frame would show in the output, and writes it. The command itself runs in neither, where `declare` would be local.
+SHELL_PROLOGUE = f"""__telos_tracing=
+__telos_before() {{
+    builtin mapfile -d '' -t __telos_command </dev/fd/{COMMAND_FD}
+    [ -z "$__telos_tracing" ] || builtin set -"$__telos_tracing"
+    return "$1"
+}}
+__telos_after() {{
+    __telos_status=$? __telos_tracing=${{-//[!vx]/}}
+    builtin set +vx
+    builtin printf '%s\\0%d\\0%s\\0' "$1" "$__telos_status" "$PWD"
+    builtin export -p
+    builtin printf '\\0'
+}}
+readonly -f __telos_before __telos_after
+""".encode()
 
 
 class HeadTail:
@@ -153,6 +175,7 @@ class Supervisor:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         for name, value in self.settings["rlimits"].items():
             resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))
+        install_filter()
 
     def start_shell(self) -> None:
         """Starts bash where the last one stood: same directory, same exported variables."""
@@ -167,7 +190,8 @@ class Supervisor:
             stdin=subprocess.PIPE,
             stdout=self.out_w,
             stderr=self.out_w,
-            cwd=self.cwd if os.path.isdir(self.cwd) else self.settings["cwd"],
+            # The agent may have removed or closed its own folders.
+            cwd=next(path for path in (self.cwd, self.settings["cwd"], "/") if os.access(path, os.X_OK)),
             env=self.settings["env"],
             bufsize=0,
             start_new_session=True,
@@ -307,21 +331,17 @@ class Supervisor:
             self.restart_shell()
         survivors = processes() - {self.shell.pid}
         cpu = cpu_seconds(self.shell.pid)
-        nonce = os.urandom(16).hex().encode()
+        nonce = os.urandom(8).hex().encode()
         os.ftruncate(self.command, 0)
         os.pwrite(self.command, payload + b"\0" + (self.exports if self.restore_exports else b""), 0)
-        self.restore_exports = False
         shell, control = self.shell, bytearray()
+        restore = 'builtin eval "${__telos_command[1]}"; ' if self.restore_exports else ""
+        self.restore_exports = False
         # The control descriptors are closed for the command itself; the nonce never enters its text.
-        # Tracing (set -x, set -v) is off around it, or the frame would show in the output.
         line = (
-            f":; {{ builtin mapfile -d '' -t __telos_command </dev/fd/{COMMAND_FD}; "
-            'builtin eval "${__telos_command[1]-}"; '
-            f"__telos_resume {self.shell_status} $__telos_tracing; }} 2>/dev/null; "
+            f":; {{ __telos_before {self.shell_status}; {restore}}} 2>/dev/null; "
             f'builtin eval "$__telos_command" </dev/null {CONTROL_FD}>&- {COMMAND_FD}<&-; '
-            "{ __telos_status=$? __telos_tracing=${-//[!vx]/}; builtin set +vx; "
-            f"builtin printf '%s\\0%d\\0%s\\0' {nonce.decode()} $__telos_status \"$PWD\"; builtin export -p; "
-            f"builtin printf '\\0'; }} 2>/dev/null >&{CONTROL_FD}\n"
+            f"{{ __telos_after {nonce.decode()}; }} 2>/dev/null >&{CONTROL_FD}\n"
         )
         with contextlib.suppress(BrokenPipeError):
             self.shell_input.write(line.encode())
@@ -430,7 +450,7 @@ class Supervisor:
             archive.extraction_filter = staticmethod(lambda member, path: member)
             try:
                 archive.extractall(self.settings["cwd"])
-            except (OSError, ValueError, tarfile.TarError) as error:
+            except (OSError, ValueError, RecursionError, tarfile.TarError) as error:
                 return {"error": str(error)}, b""
         return {"error": ""}, b""
 

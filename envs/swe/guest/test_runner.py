@@ -7,17 +7,36 @@ taken before any line of the candidate's code runs. Standard output is only a lo
 import json
 import os
 import sys
+import types
+from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.assertion import rewrite
 
 
 class Reporter:
     """Turns pytest's three phases into one outcome a test."""
 
-    def __init__(self, pipe: int, nonce: str) -> None:
-        """Takes the pipe to the host and the word that makes its lines valid."""
+    def __init__(self, pipe: int, nonce: str, tests: list[str]) -> None:
+        """Takes the pipe to the host, the word that makes its lines valid, and the files or folders of tests."""
         self.pipe, self.nonce = pipe, nonce
+        paths = [Path(test).resolve() for test in tests]
+        self.test_files = [file for path in paths for file in ([path] if path.is_file() else path.rglob("test_*.py"))]
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Compiles the tests now: candidate code that rewrites them when it is imported comes too late."""
+        compiled = {str(path): rewrite._rewrite_test(path, config)[1] for path in self.test_files}
+        original = rewrite.AssertionRewritingHook.exec_module
+
+        def exec_module(hook: rewrite.AssertionRewritingHook, module: types.ModuleType) -> None:
+            code = compiled.get(str(module.__file__))
+            if code is None:
+                original(hook, module)
+            else:
+                exec(code, module.__dict__)
+
+        rewrite.AssertionRewritingHook.exec_module = exec_module  # type: ignore[assignment,method-assign]
 
     def send(self, record: dict[str, Any]) -> None:
         """Writes one line."""
@@ -53,7 +72,7 @@ def main() -> None:
     pipe = int(sys.argv[-1])
     os.set_inheritable(pipe, False)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    reporter = Reporter(pipe, settings.pop("nonce"))
+    reporter = Reporter(pipe, settings.pop("nonce"), settings["tests"])
     # Last on the path: the candidate's files cannot take the place of a library that is imported later.
     sys.path.append(os.getcwd())
     options = ["-q", "--tb=short", "--import-mode=importlib", "-p", "no:cacheprovider", "-c", os.devnull]

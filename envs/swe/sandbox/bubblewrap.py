@@ -225,18 +225,28 @@ class BubblewrapSandbox(Sandbox):
             os.close(top)
 
     def _members(self, top: int) -> Iterator[tuple[tarfile.TarInfo, Any]]:
-        for folder, _, names, fd in os.fwalk(".", dir_fd=top, follow_symlinks=False):
-            folders = [name for name in os.listdir(fd) if name not in names]
-            for name in sorted(names + folders):
-                status = os.stat(name, dir_fd=fd, follow_symlinks=False)
-                member = tarfile.TarInfo(os.path.normpath(os.path.join(folder, name)))
-                member.mode, member.size = stat.S_IMODE(status.st_mode), status.st_size
-                if stat.S_ISLNK(status.st_mode):
-                    member.type, member.linkname = tarfile.SYMTYPE, os.readlink(name, dir_fd=fd)
-                    yield member, None
-                elif stat.S_ISREG(status.st_mode):
-                    with os.fdopen(os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=fd), "rb") as file:
-                        yield member, file
+        # Not os.fwalk, which recurses. No process of the sandbox is left that could move a folder meanwhile.
+        folders = ["."]
+        while folders:
+            folder = folders.pop()
+            fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=top)
+            try:
+                for name in sorted(os.listdir(fd)):
+                    member = tarfile.TarInfo(os.path.normpath(os.path.join(folder, name)))
+                    status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+                    member.mode, member.size = stat.S_IMODE(status.st_mode), status.st_size
+                    if stat.S_ISDIR(status.st_mode):
+                        member.type, member.size = tarfile.DIRTYPE, 0
+                        yield member, None
+                        folders.append(member.name)
+                    elif stat.S_ISLNK(status.st_mode):
+                        member.type, member.linkname = tarfile.SYMTYPE, os.readlink(name, dir_fd=fd)
+                        yield member, None
+                    elif stat.S_ISREG(status.st_mode):
+                        with open(os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=fd), "rb") as file:
+                            yield member, file
+            finally:
+                os.close(fd)
 
     def _close(self) -> None:
         """Kills the sandbox's first process and with it all others."""

@@ -135,7 +135,7 @@ class DockerSandbox(Sandbox):
 
     def _connect(self) -> SocketStream:
         try:
-            execution = self._api.exec_create(self.id, list(BOOT_COMMAND), stdin=True, user=_AGENT, workdir=WORKDIR)
+            execution = self._api.exec_create(self.id, list(BOOT_COMMAND), stdin=True, user=_AGENT, workdir="/")
             return SocketStream(self._hijack(self._api.exec_start(execution["Id"], socket=True)))
         except docker.errors.APIError as error:
             raise self._blame(error) from error
@@ -210,13 +210,20 @@ class _Reader:
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
-        self._buffer = b""
+        self._buffer, self._position = b"", 0
 
     def read(self, size: int) -> bytes:
-        while len(self._buffer) < size and (chunk := next(self._chunks, b"")):
-            self._buffer += chunk
-        data, self._buffer = self._buffer[:size], self._buffer[size:]
-        return data
+        parts, missing = [], size
+        while missing:
+            if self._position == len(self._buffer):
+                self._buffer, self._position = next(self._chunks, b""), 0
+                if not self._buffer:
+                    break
+            part = self._buffer[self._position : self._position + missing]
+            self._position += len(part)
+            missing -= len(part)
+            parts.append(part)
+        return b"".join(parts)
 
 
 _live: weakref.WeakSet[DockerSandbox] = weakref.WeakSet()
