@@ -155,7 +155,7 @@ def main(
     """
     console = Console()
     with ExitStack() as stack:
-        env = gym.make("SWEDocker-v0", sandbox="docker", max_turns=10 * rounds, time_limit=36_000.0)
+        env = gym.make("SWEDocker-v0", sandbox="docker", max_turns=10 * rounds, time_limit=7_000.0)
         stack.callback(env.close)
         env.reset(seed=0)
         calls, missing = contenders(stack, env)

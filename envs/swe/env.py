@@ -195,6 +195,12 @@ class SWEDockerEnv(gym.Env[dict[str, Any], str]):
             raise ValueError(f"render_mode {render_mode!r} is unknown: choose 'ansi', 'human' or None")
         self.rewards = _override("rewards", _REWARDS, rewards)
         limit_values = _override("limits", vars(SandboxLimits()), limits)
+        if time_limit > limit_values["lifetime"] / 2:
+            raise ValueError(
+                f"time_limit={time_limit:g} s is more than half of a sandbox's lifetime of "
+                f"{limit_values['lifetime']:g} s (it may have waited in the pool for the other half); "
+                f"pass limits={{'lifetime': {2 * time_limit:g}}}"
+            )
         self.tasks = load_tasks(tasks)
         chosen = set(difficulty) if difficulty is not None else {1, 2, 3}
         self.task_ids = [name for name in self.tasks.ids if self.tasks.difficulty_of(name) in chosen]

@@ -46,7 +46,7 @@ class SandboxPool:
 
     def __init__(self, spec: SandboxSpec) -> None:
         self.spec = spec
-        self._idle: deque[Sandbox] = deque()
+        self._idle: deque[tuple[float, Sandbox]] = deque()
         self._wanted: dict[object, int] = {}
         self._waiting = 0
         self._error: Exception | None = None
@@ -90,15 +90,22 @@ class SandboxPool:
             self._error = None
             self._condition.notify_all()
             try:
-                while not self._idle:
+                while not self._drop_stale():
                     self._raise_error()
                     if self._closed.is_set() or not self._condition.wait(deadline - time.monotonic()):
                         raise InfrastructureError("pool", "no sandbox became ready in time")
-                sandbox = self._idle.popleft()
+                _, sandbox = self._idle.popleft()
             finally:
                 self._waiting -= 1
             self._condition.notify_all()
         return sandbox
+
+    def _drop_stale(self) -> bool:
+        """Closes sandboxes that have waited for half of their lifetime; returns whether any is left."""
+        oldest = time.monotonic() - self.spec.limits.lifetime / 2
+        while self._idle and self._idle[0][0] < oldest:
+            self._idle.popleft()[1].close()
+        return bool(self._idle)
 
     def _raise_error(self) -> None:
         if self._error is not None:
@@ -130,7 +137,7 @@ class SandboxPool:
                 if self._closed.is_set():
                     sandbox.close()
                     return
-                self._idle.append(sandbox)
+                self._idle.append((time.monotonic(), sandbox))
                 self._condition.notify_all()
 
     def _reap(self) -> None:
@@ -150,7 +157,7 @@ class SandboxPool:
         if self._maker is not threading.current_thread():
             self._maker.join(timeout=10.0)
         while self._idle:
-            self._idle.popleft().close()
+            self._idle.popleft()[1].close()
 
 
 _pools: dict[SandboxSpec, SandboxPool] = {}

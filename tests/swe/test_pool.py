@@ -10,6 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import gymnasium as gym
 import pytest
 
 from telos.envs.swe import pool as pool_module
@@ -348,11 +349,13 @@ def is_trainer(pid):
 @pytest.mark.parametrize("way", ["stepping", "resetting", "with a forked child"])
 def test_a_killed_trainer_leaves_nothing_after_the_next_use(sandbox_kind, way):
     process = trainer(sandbox_kind, resetting=way == "resetting", fork=way == "with a forked child")
-    things = belongings(sandbox_kind, process.pid)
-    assert things
-    assert scratch_of(process.pid)
-    process.kill()
-    process.wait()
+    try:
+        # Between two episodes there may be a moment without any.
+        assert eventually(lambda: belongings(sandbox_kind, process.pid) and scratch_of(process.pid))
+        things = belongings(sandbox_kind, process.pid)
+    finally:
+        process.kill()
+        process.wait()
     process.stdout.close()
     process.stderr.close()
     # The next use: a pool of another process, here a fresh one so that its first look is now.
@@ -390,3 +393,24 @@ def test_a_process_that_ends_without_close_leaves_nothing(sandbox_kind):
     assert not scratch_of(pid)
     if sandbox_kind == "docker":
         assert eventually(lambda: not containers_of(pid), 20)
+
+
+@docker_only
+def test_sandboxes_that_waited_for_half_of_their_lifetime_are_not_handed_over(sandbox_kind):
+    """Their container would end in the middle of an episode."""
+    user = object()
+    pool = acquire_pool(spec_of(sandbox_kind, limits=SandboxLimits(lifetime=6.0)), user, 1)
+    try:
+        assert eventually(lambda: pool.idle)
+        time.sleep(3.2)
+        sandbox = pool.take()
+        time.sleep(3.0)
+        assert sandbox.run("echo alive", 2.0).output == "alive\n"
+        sandbox.close()
+    finally:
+        release_pool(pool, user)
+
+
+def test_a_time_limit_that_outlives_the_sandbox_is_refused():
+    with pytest.raises(ValueError, match="'lifetime': 20000"):
+        gym.make("SWEDocker-v0", sandbox="bubblewrap", time_limit=10_000.0)

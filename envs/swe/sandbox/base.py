@@ -51,7 +51,8 @@ class SandboxLimits:
         cpus: CPU cores (Docker only; bubblewrap has no means to share out CPU time).
         pids: Largest number of processes and threads.
         disk: Bytes of the repository's file system; ``/tmp`` has the same again.
-        lifetime: Seconds after which the sandbox ends by itself, whatever the trainer does.
+        lifetime: Seconds after which the sandbox ends by itself, whatever the trainer does. It may spend half of
+            them waiting to be used, so an episode's time limit is at most the other half.
     """
 
     memory: int = 1 << 30
