@@ -5,6 +5,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import gymnasium as gym
+
 import telos
 
 assert not {"torch", "docker", "numba", "pytest"} & set(sys.modules), "import telos must stay light"

@@ -76,8 +76,8 @@ def examine() -> list[Check]:
 
 def remove_leftovers() -> str:
     """Removes containers and temporary files of dead processes; tells what was removed."""
-    from telos.envs.swe.repository import remove_dead_folders
     from telos.envs.swe.sandbox.docker import reap
+    from telos.envs.swe.scratch import remove_dead_folders
 
     remove_dead_folders()
     try:

@@ -172,8 +172,9 @@ def verdict(rows: Sequence[dict[str, Any]]) -> list[str]:
     gold = by_group["gold patch"]
     if gold["gated"] < honest["gated"]:
         lines.append(
-            f"Past the gate, turns still pay: G-RA ranks the gold patch ({gold['gated']:+.2f}, {gold['turns']:.0f} turns) "
-            f"below an honest failure ({honest['turns']:.0f} turns). GatedReward's low_cap bounds that."
+            f"Past the gate, turns still pay: G-RA ranks the gold patch ({gold['gated']:+.2f}, "
+            f"{gold['turns']:.0f} turns) below an honest failure ({honest['turns']:.0f} turns). "
+            "GatedReward's low_cap bounds that."
         )
     return lines
 

@@ -5,14 +5,14 @@ mini-swe-agent's Docker environment and through SWE-ReX's local runtime, in turn
 see the same load. Peers come from PyPI: ``pip install 'telos-gym[bench]'`` (`make bench`); one that is missing is
 left out and said to be.
 
-    python benchmarks/swe_latency.py --rounds 200 --out benchmarks/results/swe_latency.json
+    python benchmarks/swe_latency.py --rounds 100 --out benchmarks/results/swe_latency.json
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import statistics
+import random
 import subprocess
 import time
 from collections.abc import Callable
@@ -36,6 +36,9 @@ from telos.envs.swe.sandbox import SandboxLimits, open_sandbox
 from telos.envs.swe.sandbox.docker import DockerSandbox
 
 COMMAND = "true"
+OURS = "Telos env.step"
+PAUSE = 0.1
+BURST = 5
 Call = Callable[[], object]
 
 
@@ -63,11 +66,14 @@ def contenders(stack: ExitStack, env: gym.Env[Any, str]) -> tuple[dict[str, Call
     """Everything that is timed on the command, and the peers that are missing."""
     sandbox = open_sandbox("docker", BASE_IMAGE, SandboxLimits())
     assert isinstance(sandbox, DockerSandbox)
+    bubblewrap = open_sandbox("bubblewrap", "", SandboxLimits())
     stack.callback(sandbox.close)
+    stack.callback(bubblewrap.close)
     api, container = sandbox._api, sandbox.id
     calls: dict[str, Call] = {
-        "Telos env.step": lambda: env.step(COMMAND),
+        OURS: lambda: env.step(COMMAND),
         "Telos session": lambda: sandbox.run(COMMAND, 10.0),
+        "Telos session (bubblewrap)": lambda: bubblewrap.run(COMMAND, 10.0),
         "docker exec (API)": lambda: api.exec_start(api.exec_create(container, ["bash", "-c", COMMAND])["Id"]),
         "docker exec (CLI)": lambda: subprocess.run(
             ["docker", "exec", container, "bash", "-c", COMMAND], capture_output=True, check=True
@@ -94,17 +100,31 @@ def timed(call: Call) -> float:
     return time.perf_counter() - started
 
 
-def time_commands(calls: dict[str, Call], rounds: int) -> dict[str, dict[str, float]]:
-    """Times every contender once a round, in turns."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
+def time_commands(calls: dict[str, Call], rounds: int) -> dict[str, dict[str, dict[str, float]]]:
+    """Times every contender in turns, in a new order each round: after a pause, then back to back.
+
+    During the pause the predecessor's leftovers end (the engine cleans up after an exec) and caches go cold, as
+    while an agent thinks.
+    """
+    paused: dict[str, list[float]] = {name: [] for name in calls}
+    steady: dict[str, list[float]] = {name: [] for name in calls}
+    names = list(calls)
+    for call in calls.values():
+        call()
     with progress_bar("commands") as bar:
-        for number in range(rounds + 3):
-            for name, call in calls.items():
-                seconds = timed(call)
-                if number >= 3:  # the first rounds warm caches up
-                    times[name].append(seconds)
-            bar.update("commands", number / (rounds + 3))
-    return {name: percentiles(values) for name, values in times.items()}
+        for number in range(rounds):
+            random.Random(number).shuffle(names)
+            for name in names:
+                time.sleep(PAUSE)
+                paused[name].append(timed(calls[name]))
+                steady[name].extend(timed(calls[name]) for _ in range(BURST))
+            bar.update("commands", number / rounds)
+    return {
+        f"command `{COMMAND}`, back to back": {name: percentiles(values) for name, values in steady.items()},
+        f"command `{COMMAND}`, after {PAUSE} s of pause": {
+            name: percentiles(values) for name, values in paused.items()
+        },
+    }
 
 
 def time_episodes(sandbox: str, episodes: int, think: float) -> tuple[dict[str, dict[str, float]], list[str]]:
@@ -143,38 +163,37 @@ def peer_versions() -> dict[str, str]:
 
 
 def main(
-    rounds: int = 200, episodes: int = 40, think: float = 1.0, out: Path = Path("benchmarks/results/swe_latency.json")
+    rounds: int = 100, episodes: int = 40, think: float = 1.0, out: Path = Path("benchmarks/results/swe_latency.json")
 ) -> None:
     """Measures and writes the table and the JSON.
 
     Args:
-        rounds: How often each contender runs the command.
+        rounds: How often each contender has its turn.
         episodes: Episodes for reset and grading, each on another task.
         think: Seconds between an episode's parts, in which the pool fills up again.
         out: The JSON file.
     """
     console = Console()
     with ExitStack() as stack:
-        env = gym.make("SWEDocker-v0", sandbox="docker", max_turns=10 * rounds, time_limit=7_000.0)
+        env = gym.make("SWEDocker-v0", sandbox="docker", max_turns=2 + (1 + BURST) * rounds, time_limit=7_000.0)
         stack.callback(env.close)
         env.reset(seed=0)
         calls, missing = contenders(stack, env)
-        commands = time_commands(calls, rounds)
-    bubblewrap = open_sandbox("bubblewrap", "", SandboxLimits())
-    commands |= {"Telos session (bubblewrap)": time_commands({"": lambda: bubblewrap.run(COMMAND, 10.0)}, rounds)[""]}
-    bubblewrap.close()
-    parts: dict[str, dict[str, dict[str, float]]] = {f"command `{COMMAND}`": commands}
+        parts = time_commands(calls, rounds)
     for sandbox in ("docker", "bubblewrap"):
         parts[sandbox], unresolved = time_episodes(sandbox, episodes, think)
         if unresolved:
             raise RuntimeError(f"gold patches that did not resolve under {sandbox}: {unresolved}")
-    ours = commands["Telos env.step"]["p50_ms"]
     table = Table("what", "n", "p50 ms", "p95 ms", "p99 ms", "median / env.step", title="Latency")
     for part, rows in parts.items():
+        ours = rows[OURS]["p50_ms"] if OURS in rows else None
+        table.add_section()
+        table.add_row(part, style="bold")
         for name, row in rows.items():
-            ratio = f"{row['p50_ms'] / ours:.0f}" if part.startswith("command") else ""
+            if ours is not None:
+                row["median_ratio_to_env_step"] = row["p50_ms"] / ours
             numbers = (f"{row[key]:.2f}" for key in ("p50_ms", "p95_ms", "p99_ms"))
-            table.add_row(f"{part}: {name}", str(row["n"]), *numbers, ratio)
+            table.add_row(name, str(row["n"]), *numbers, f"{row['p50_ms'] / ours:.1f}" if ours else "")
     console.print(table)
     for name in missing:
         console.print(f"left out: {name}")
@@ -186,8 +205,6 @@ def main(
         "rounds": rounds,
         "seed": 0,
         "latency": parts,
-        "median_ratio_to_env_step": {name: row["p50_ms"] / ours for name, row in commands.items()},
-        "median_of_peers_ms": statistics.median(row["p50_ms"] for name, row in commands.items() if "Telos" not in name),
     }
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(record, indent=1) + "\n")

@@ -23,10 +23,10 @@ from telos.baselines.machine import describe_machine
 from telos.baselines.progress import progress_bar
 from telos.envs.swe.image import BASE_IMAGE
 from telos.envs.swe.pool import SandboxSpec, acquire_pool, release_pool
-from telos.envs.swe.repository import scratch_folder
 from telos.envs.swe.sandbox import SandboxLimits, open_sandbox
 from telos.envs.swe.sandbox.docker import client
 from telos.envs.swe.sandbox.owner import LABEL
+from telos.envs.swe.scratch import scratch_folder
 
 TIMEOUT = 0.3
 # Trees of different shapes: a plain child, pipelines, daemons in sessions of their own, forks that go on.

@@ -291,7 +291,8 @@ class SWEDockerEnv(gym.Env[dict[str, Any], str]):
         reward = terms["format"] + terms["tool"] + terms["outcome"]
         info["timing"]["step"] = time.monotonic() - started
         observation = self._observation(output, result, exit_code)
-        self._transcript.add(self._turn, action, observation, reward, info)
+        if self.render_mode is not None:
+            self._transcript.add(self._turn, action, observation, reward, info)
         if self.render_mode == "human":
             self.render()
         return observation, reward, terminated, truncated, info

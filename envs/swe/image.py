@@ -18,8 +18,8 @@ import docker
 import requests
 
 from telos.envs.swe.errors import SandboxUnavailableError
-from telos.envs.swe.repository import scratch_folder
 from telos.envs.swe.sandbox.docker import client
+from telos.envs.swe.scratch import scratch_folder
 
 __all__ = ["BASE_IMAGE", "Progress", "build_image", "image_is_current"]
 

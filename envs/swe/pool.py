@@ -11,8 +11,8 @@ from collections import deque
 from dataclasses import dataclass
 
 from telos.envs.swe.errors import InfrastructureError, SandboxUnavailableError
-from telos.envs.swe.repository import remove_dead_folders
 from telos.envs.swe.sandbox.base import KINDS, Sandbox, SandboxLimits, open_sandbox
+from telos.envs.swe.scratch import remove_dead_folders
 
 __all__ = ["SandboxPool", "SandboxSpec", "acquire_pool", "release_pool"]
 

@@ -6,10 +6,9 @@ configuration, commits and links have no effect here.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
-import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tarfile
@@ -19,10 +18,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from telos.envs.swe.errors import InfrastructureError
-from telos.envs.swe.sandbox.owner import expired, owner_labels
+from telos.envs.swe.scratch import scratch_folder
 
-__all__ = ["PatchError", "Repository", "TreeTooLargeError", "scratch_folder"]
+__all__ = ["PatchError", "Repository", "TreeTooLargeError"]
 
 # Traces of running programs, which are no part of a change.
 _LITTER = {"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".git"}
@@ -42,6 +40,9 @@ _GIT_ENV = {
     "GIT_ATTR_NOSYSTEM": "1",
 }
 _DIFF_OPTIONS = ("--binary", "--full-index", "--no-renames", "--no-color", "--no-ext-diff", "--no-textconv")
+# `git apply` takes what it writes itself for an absolute path, unless it is quoted; the file may be empty, so that
+# no other line names it.
+_HEADER_OF_FOLDER_THAT_ENDS_IN_SPACE = re.compile(r"^diff --git a/([^\n]* /[^\n]*) b/\1$", re.MULTILINE)
 _CONFIG = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = false\n"
 
 Files = Mapping[str, tuple[int, bytes]]
@@ -53,47 +54,6 @@ class PatchError(ValueError):
 
 class TreeTooLargeError(ValueError):
     """The agent's change is larger than any repair, or cannot be written as a patch at all."""
-
-
-_scratch_lock = threading.Lock()
-
-
-def _renew_lock() -> None:
-    global _scratch_lock
-    _scratch_lock = threading.Lock()
-
-
-os.register_at_fork(after_in_child=_renew_lock)
-
-
-def scratch_folder() -> Path:
-    """This process's folder for temporary files; folders that dead processes left are removed."""
-    top = Path(tempfile.gettempdir(), f"telos-swe-{os.getuid()}")
-    with _scratch_lock:
-        own = top / hashlib.sha256(owner_labels(0)["telos.swe.owner"].encode()).hexdigest()[:16]
-        if not own.is_dir():
-            top.mkdir(mode=0o700, exist_ok=True)
-            if top.stat().st_uid != os.getuid():
-                raise InfrastructureError("scratch", f"{top} belongs to another user")
-            own.mkdir(mode=0o700, exist_ok=True)
-            (own / "owner").write_text(owner_labels(0)["telos.swe.owner"])
-            atexit.register(_remove_own, own, os.getpid())
-            remove_dead_folders()
-    return own
-
-
-def _remove_own(folder: Path, pid: int) -> None:
-    """Removes this process's folder at its end; a forked child leaves its parent's alone."""
-    if os.getpid() == pid:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def remove_dead_folders() -> None:
-    """Removes the scratch folders of processes that are gone."""
-    for folder in Path(tempfile.gettempdir(), f"telos-swe-{os.getuid()}").glob("*/"):
-        with contextlib.suppress(OSError):
-            if expired({"telos.swe.owner": (folder / "owner").read_text()}):
-                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _mode(member: tarfile.TarInfo) -> int:
@@ -244,7 +204,7 @@ class Repository:
                 (self._git_dir / "info/attributes").write_bytes(attributes)
                 patch = self._git("diff", *_DIFF_OPTIONS, "refs/heads/main", "refs/heads/candidate")
                 with contextlib.suppress(UnicodeDecodeError):
-                    return patch.decode()
+                    return _HEADER_OF_FOLDER_THAT_ENDS_IN_SPACE.sub(r'diff --git "a/\1" "b/\1"', patch.decode())
         raise TreeTooLargeError("the change cannot be written as text")
 
     def apply(self, patch: str) -> dict[str, tuple[int, bytes] | None]:

@@ -16,8 +16,8 @@ import pytest
 from telos.envs.swe import pool as pool_module
 from telos.envs.swe.errors import InfrastructureError, SandboxUnavailableError
 from telos.envs.swe.pool import SandboxPool, SandboxSpec, acquire_pool, release_pool
-from telos.envs.swe.repository import scratch_folder
 from telos.envs.swe.sandbox import SandboxLimits
+from telos.envs.swe.scratch import scratch_folder
 
 LIMITS = SandboxLimits(memory=256 << 20, disk=32 << 20, pids=64)
 PATIENCE = 60.0

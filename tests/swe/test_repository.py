@@ -11,8 +11,9 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from telos.envs.swe.repository import PatchError, Repository, TreeTooLargeError, scratch_folder
+from telos.envs.swe.repository import PatchError, Repository, TreeTooLargeError
 from telos.envs.swe.sandbox import SandboxLimits, open_sandbox
+from telos.envs.swe.scratch import scratch_folder
 
 FILE, EXECUTABLE, LINK = 0o100644, 0o100755, 0o120000
 GIT = {
@@ -185,6 +186,7 @@ SLOW = settings(
 @example({"a": b"x"}, {"b\\c": (FILE, b"gr\xfcn\n")}, set())
 @example({"a": b"x"}, {'b"c\td': (FILE, b"gr\xfcn\n")}, set())
 @example({"a": b"x"}, {"n\nn": (FILE, b"gr\xfcn\n"), "*": (FILE, b"text\n")}, set())
+@example({"a": b"x"}, {"a /a": (FILE, b"")}, set())
 @example({"a": b"x"}, {".gitattributes": (FILE, b"* diff\n"), "b": (FILE, b"\xff\n")}, set())
 def test_any_change_makes_the_round_trip(base, added, removed):
     kept = {path: (FILE, data) for number, (path, data) in enumerate(base.items()) if number not in removed}
@@ -507,7 +509,7 @@ def test_scratch_folders_of_dead_processes_go_at_the_next_use_and_those_of_the_l
     dead.kill()
     dead.communicate()
     assert dead_folder.is_dir()
-    third = subprocess.run([*start[:2], "import telos.envs.swe.repository as r; r.scratch_folder()"], check=False)
+    third = subprocess.run([*start[:2], "import telos.envs.swe.scratch as s; s.scratch_folder()"], check=False)
     assert third.returncode == 0
     assert not dead_folder.parent.exists()
     assert alive_folder.is_dir()

@@ -6,6 +6,7 @@ import pytest
 
 from telos.envs.swe.errors import SandboxWreckedError
 from telos.envs.swe.sandbox import SandboxLimits, open_sandbox
+from telos.envs.swe.scratch import scratch_folder
 
 IMAGE = "telos-swe-base"
 LIMITS = SandboxLimits(memory=256 << 20, pids=128, disk=64 << 20)
@@ -13,6 +14,7 @@ OUTPUT = 16_384
 PATIENCE = 30.0
 #: After a deadline everything must be dead within this time.
 GRACE = 0.5
+docker_only = pytest.mark.parametrize("sandbox_kind", [pytest.param("docker", marks=pytest.mark.docker)], indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -660,3 +662,31 @@ def test_an_edit_that_the_disk_cannot_hold_loses_nothing(own_box):
     done = edit(own_box, "f", "me", "x" * 5_000_000)
     assert done.exit_code == 1
     assert out(own_box, "cat f") == "keep me\n"
+
+
+@docker_only
+def test_the_way_past_the_engine_is_shut_before_the_agent_arrives_and_leaves_nothing(sandbox_kind):
+    before = set(scratch_folder().glob("session-*"))
+    sandbox = open_sandbox(sandbox_kind, IMAGE, LIMITS, OUTPUT)
+    (folder,) = set(scratch_folder().glob("session-*")) - before
+    assert list(folder.iterdir()) == []
+    assert run(sandbox, "ls -A /run/telos").output == ""
+    assert run(sandbox, "touch /run/telos/mine").exit_code != 0
+    assert run(sandbox, "mkdir /run/telos/mine").exit_code != 0
+    assert list(folder.iterdir()) == []
+    sandbox.close()
+    assert not folder.exists()
+
+
+@docker_only
+def test_without_a_shared_file_system_the_session_stays_on_the_exec_socket(sandbox_kind, monkeypatch):
+    def nowhere():
+        raise OSError("read-only file system")
+
+    monkeypatch.setattr("telos.envs.swe.sandbox.docker.Rendezvous", nowhere)
+    sandbox = open_sandbox(sandbox_kind, IMAGE, LIMITS, OUTPUT)
+    assert run(sandbox, "ls -A /run/telos").exit_code != 0
+    assert out(sandbox, "echo hello") == "hello\n"
+    assert run(sandbox, "sleep 9", 0.3).stopped == "timeout"
+    assert out(sandbox, "head -c 3000000 /dev/zero | tr '\\0' x").startswith("xxx")
+    sandbox.close()

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import io
 import json
 import os
 import resource
 import select
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -113,6 +115,11 @@ def cpu_seconds(pid: int) -> float:
     return sum(map(int, fields[11:15])) / TICKS if fields else 0.0
 
 
+def now_in_ticks() -> int:
+    """The time in the unit and from the origin of a process's start time."""
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * TICKS)
+
+
 def resident_bytes() -> int:
     """Resident memory of every process of the sandbox."""
     total = 0
@@ -131,14 +138,11 @@ def kill_everything() -> None:
         os.kill(-1, signal.SIGKILL)
 
 
-def cgroup_peak() -> int | None:
-    """The kernel's own record of peak memory, where the sandbox has a cgroup of its own."""
+def open_cgroup_peak() -> int | None:
+    """A descriptor of the kernel's own record of peak memory, where the sandbox has a cgroup of its own."""
     for name in ("memory.peak", "memory/memory.max_usage_in_bytes"):
-        try:
-            with open(f"/sys/fs/cgroup/{name}") as file:
-                return int(file.read())
-        except (OSError, ValueError):
-            continue
+        with contextlib.suppress(OSError):
+            return os.open(f"/sys/fs/cgroup/{name}", os.O_RDONLY | os.O_CLOEXEC)
     return None
 
 
@@ -147,6 +151,19 @@ def reply(stdout: BinaryIO, header: Reply, payload: bytes) -> None:
     encoded = json.dumps(header).encode()
     stdout.write(struct.pack("!II", len(encoded), len(payload)) + encoded + payload)
     stdout.flush()
+
+
+def connect(path: str | None) -> socket.socket | None:
+    """Connects to the host's socket, where there is one that can be reached from in here."""
+    if path is None:
+        return None
+    link = socket.socket(socket.AF_UNIX)
+    try:
+        link.connect(path)
+    except OSError:
+        link.close()
+        return None
+    return link
 
 
 class Supervisor:
@@ -158,7 +175,10 @@ class Supervisor:
         self.cwd = settings["cwd"]
         self.exports = b""
         self.statuses: dict[int, int] = {}
+        # Processes from before the request; tells those apart that started in the clock tick of its beginning.
+        self.bystanders: set[int] = set()
         self.peak = 0
+        self.cgroup_peak = open_cgroup_peak()
         self.wake_r, wake_w = os.pipe()
         for fd in (self.wake_r, wake_w):
             os.set_blocking(fd, False)
@@ -203,7 +223,7 @@ class Supervisor:
         os.close(COMMAND_FD)
         self.control = control_r
         os.set_blocking(control_r, False)
-        self.shell_status = 0
+        self.shell_status, self.shell_cpu = 0, 0.0
         self.restore_exports = bool(self.exports)
         assert self.shell.stdin is not None
         self.shell_input = self.shell.stdin
@@ -225,6 +245,13 @@ class Supervisor:
         self.drop_shell()
         self.start_shell()
 
+    def shell_died(self) -> bool:
+        """Looks whether the shell has ended, and keeps its exit code if so."""
+        pid, status = os.waitpid(self.shell.pid, os.WNOHANG)
+        if pid:
+            self.statuses[pid] = os.waitstatus_to_exitcode(status)
+        return bool(pid)
+
     def reap(self) -> None:
         """Collects every dead child, orphans of dead commands included."""
         try:
@@ -241,15 +268,18 @@ class Supervisor:
                 return
             self.statuses[pid] = os.waitstatus_to_exitcode(status)
 
-    def kill_all_but(self, survivors: set[int]) -> None:
-        """Kills every process outside ``survivors``; a fork bomb costs the survivors their lives too."""
+    def kill_since(self, tick: int, shell_too: bool) -> None:
+        """Kills what started at ``tick`` or later, and perhaps the shell; a fork bomb costs all others their lives."""
         # The first process of the sandbox belongs to the host's side and ignores signals anyway.
-        spared = survivors | {1, os.getpid()}
+        spared = {1, os.getpid(), self.shell.pid}
         for attempt in range(KILL_ROUNDS):
             found = False
-            for pid in processes() - spared:
+            for pid in processes() - spared | ({self.shell.pid} if shell_too else set()):
                 fields = stat_fields(pid)
-                if fields and fields[0] not in (b"Z", b"X"):
+                if fields is None or fields[0] in (b"Z", b"X"):
+                    continue
+                started = int(fields[19])
+                if started > tick or (started == tick and pid not in self.bystanders) or pid == self.shell.pid:
                     try:
                         os.kill(pid, signal.SIGKILL)
                         found = True
@@ -266,9 +296,14 @@ class Supervisor:
     # -- waiting ------------------------------------------------------------------------------------
 
     def wait(
-        self, finished: Callable[[], int | None], request: Request, survivors: set[int], extra: Readers | None = None
+        self,
+        finished: Callable[[], int | None],
+        request: Request,
+        tick: int,
+        shell_too: bool = False,
+        extra: Readers | None = None,
     ) -> tuple[Reply, bytes]:
-        """Collects output until ``finished()`` tells an exit code, or kills all but ``survivors`` at the deadline.
+        """Collects output until ``finished()`` tells an exit code; at the deadline kills what started since ``tick``.
 
         ``extra`` maps further descriptors to functions that read them. Returns a reply header and the output.
         """
@@ -291,7 +326,7 @@ class Supervisor:
                 if resident > memory_limit:
                     stopped = "memory"
             if stopped:
-                self.kill_all_but(survivors)
+                self.kill_since(tick, shell_too)
                 code = 124 if stopped == "timeout" else 137
                 break
             for fd, _ in poller.poll(1000 * (min(left, MEMORY_PERIOD) if memory_limit else max(left, 0)) + 1):
@@ -309,9 +344,15 @@ class Supervisor:
             "stopped": stopped,
             "bytes": output.total,
             "seconds": time.monotonic() - started,
-            "peak_memory": cgroup_peak() or max(self.peak, resident_bytes()),
+            "peak_memory": self.peak_memory(),
         }
         return header, output.value()
+
+    def peak_memory(self) -> int:
+        """Largest memory use so far: the kernel's record, or what was seen."""
+        if self.cgroup_peak is not None:
+            return int(os.pread(self.cgroup_peak, 32, 0))
+        return max(self.peak, resident_bytes())
 
     def read_output(self, output: HeadTail) -> int:
         """Takes what the command has written; returns how many bytes."""
@@ -326,11 +367,7 @@ class Supervisor:
 
     def run(self, request: Request, payload: bytes) -> tuple[Reply, bytes]:
         """Runs a command in the long-lived shell."""
-        self.reap()
-        if self.shell.pid in self.statuses:
-            self.restart_shell()
-        survivors = processes() - {self.shell.pid}
-        cpu = cpu_seconds(self.shell.pid)
+        tick = now_in_ticks()
         nonce = os.urandom(8).hex().encode()
         os.ftruncate(self.command, 0)
         os.pwrite(self.command, payload + b"\0" + (self.exports if self.restore_exports else b""), 0)
@@ -356,8 +393,8 @@ class Supervisor:
                 return int(control.split(b"\0")[1])
             return self.statuses.get(shell.pid)
 
-        header, output = self.wait(finished, request, survivors)
-        header["cpu"] = max(0.0, cpu_seconds(shell.pid) - cpu)
+        header, output = self.wait(finished, request, tick, shell_too=True)
+        header["cpu"] = max(0.0, cpu_seconds(shell.pid) - self.shell_cpu)
         if control.startswith(nonce) and control.count(0) >= 4:
             _, _, cwd, exports, *_ = bytes(control).split(b"\0")
             self.cwd, self.exports = os.fsdecode(cwd), exports
@@ -369,7 +406,7 @@ class Supervisor:
 
     def tool(self, request: Request, payload: bytes) -> tuple[Reply, bytes]:
         """Runs one of the functions of the tools source in a child, under the same deadline."""
-        survivors = processes()
+        tick = now_in_ticks()
         child = os.fork()
         if child == 0:
             code = 1
@@ -386,11 +423,11 @@ class Supervisor:
                 os.write(2, f"{type(error).__name__}: {error}\n".encode(errors="replace"))
             finally:
                 os._exit(code)
-        return self.follow(child, request, survivors)
+        return self.follow(child, request, tick)
 
     def spawn(self, request: Request, payload: bytes) -> tuple[Reply, bytes]:
         """Runs a program with ``payload`` as standard input and a result pipe that only it can write."""
-        survivors = processes()
+        tick = now_in_ticks()
         stdin = os.memfd_create("stdin")
         os.write(stdin, payload)
         os.lseek(stdin, 0, os.SEEK_SET)
@@ -420,8 +457,8 @@ class Supervisor:
                 result.extend(chunk)
             return bool(chunk)
 
-        header, output = self.follow(program.pid, request, survivors, {result_r: take})
-        self.kill_all_but(survivors)
+        header, output = self.follow(program.pid, request, tick, {result_r: take})
+        self.kill_since(tick, shell_too=False)
         program.returncode = header["exit_code"]
         while len(result) < request["result_limit"]:
             size = len(result)
@@ -431,12 +468,10 @@ class Supervisor:
         header["result_size"] = len(result)
         return header, bytes(result) + output
 
-    def follow(
-        self, pid: int, request: Request, survivors: set[int], extra: Readers | None = None
-    ) -> tuple[Reply, bytes]:
+    def follow(self, pid: int, request: Request, tick: int, extra: Readers | None = None) -> tuple[Reply, bytes]:
         """Waits for a child other than the shell."""
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-        header, output = self.wait(lambda: self.statuses.pop(pid, None), request, survivors, extra)
+        header, output = self.wait(lambda: self.statuses.pop(pid, None), request, tick, extra=extra)
         self.statuses.pop(pid, None)
         spent = resource.getrusage(resource.RUSAGE_CHILDREN)
         header["cpu"] = spent.ru_utime + spent.ru_stime - usage.ru_utime - usage.ru_stime
@@ -456,7 +491,7 @@ class Supervisor:
 
     def freeze(self, request: Request, payload: bytes) -> tuple[Reply, bytes]:
         """Kills every process of the agent, so that nothing changes the tree while the host reads it."""
-        self.kill_all_but(set())
+        self.kill_since(0, shell_too=True)
         self.exports = b""
         self.cwd = self.settings["cwd"]
         self.restart_shell()
@@ -464,15 +499,20 @@ class Supervisor:
 
     def serve(self, stdin: BinaryIO, stdout: BinaryIO) -> None:
         """Answers requests until the host goes away."""
-        reply(stdout, {"ready": True}, b"")
         while prefix := stdin.read(8):
             header_size, payload_size = struct.unpack("!II", prefix)
             request = json.loads(stdin.read(header_size))
             payload = stdin.read(payload_size)
+            # Cheap, where reap() is not: the shell may have died since the last request.
+            if self.shell.pid in self.statuses or self.shell_died():
+                self.restart_shell()
             header, output = getattr(self, request["do"])(request, payload)
-            # Statuses of orphans are of no interest to anyone.
-            self.statuses = {pid: code for pid, code in self.statuses.items() if pid == self.shell.pid}
             reply(stdout, header, output)
+            # What needs no hurry waits until the host has its answer. Statuses of orphans interest no one.
+            self.reap()
+            self.statuses = {pid: code for pid, code in self.statuses.items() if pid == self.shell.pid}
+            self.shell_cpu = cpu_seconds(self.shell.pid)
+            self.bystanders = processes()
 
 
 def main(settings: dict[str, Any]) -> None:
@@ -486,6 +526,12 @@ def main(settings: dict[str, Any]) -> None:
     null = os.open("/dev/null", os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)
-    Supervisor(settings).serve(stdin, stdout)
+    # What is alive now lives as long as the supervisor: no reason to look at it again and again.
+    gc.freeze()
+    supervisor, link = Supervisor(settings), connect(settings["socket"])
+    reply(stdout, {"ready": True, "moved": link is not None}, b"")
+    if link is not None:
+        stdin, stdout = link.makefile("rb"), link.makefile("wb")
+    supervisor.serve(stdin, stdout)
     # The host is gone: nothing may outlive it.
     kill_everything()

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["LABEL", "expired", "owner_labels"]
+__all__ = ["LABEL", "alive", "expired", "owner", "owner_labels"]
 
 LABEL = "telos.swe"
 _OWNER, _DEADLINE = f"{LABEL}.owner", f"{LABEL}.deadline"
@@ -27,20 +27,24 @@ def _machine() -> str:
     return f"{boot}:{os.stat('/proc/self/ns/pid').st_ino}"
 
 
+def owner() -> str:
+    """Names this process for good, in letters that a file name may have."""
+    pid = os.getpid()
+    return f"{_machine()}:{pid}:{_start_time(pid)}"
+
+
+def alive(name: str) -> bool:
+    """Whether the process that :func:`owner` named lives; one of another machine is taken to."""
+    machine, _, start = name.rpartition(":")
+    machine, _, pid = machine.rpartition(":")
+    return machine != _machine() or _start_time(int(pid)) == start
+
+
 def owner_labels(lifetime: float) -> dict[str, str]:
     """Labels of a sandbox that this process owns and that ends ``lifetime`` seconds from now."""
-    pid = os.getpid()
-    return {
-        LABEL: "1",
-        _OWNER: f"{_machine()}:{pid}:{_start_time(pid)}",
-        _DEADLINE: str(int(time.time() + lifetime)),
-    }
+    return {LABEL: "1", _OWNER: owner(), _DEADLINE: str(int(time.time() + lifetime))}
 
 
 def expired(labels: Mapping[str, str]) -> bool:
     """Whether the owner is dead (if it lived on this machine) or the deadline is past."""
-    if time.time() > float(labels.get(_DEADLINE, "inf")):
-        return True
-    machine, _, owner = labels.get(_OWNER, "").rpartition(":")
-    machine, _, pid = machine.rpartition(":")
-    return machine == _machine() and _start_time(int(pid)) != owner
+    return time.time() > float(labels.get(_DEADLINE, "inf")) or not alive(labels.get(_OWNER, ""))

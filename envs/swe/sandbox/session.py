@@ -143,12 +143,16 @@ class PipeStream:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the supervisor is told at its start; ``memory`` in bytes is for sandboxes without a cgroup."""
+    """What the supervisor is told at its start.
+
+    ``memory`` in bytes is for sandboxes without a cgroup; ``socket`` is where a faster stream may wait.
+    """
 
     cwd: str
     env: Mapping[str, str]
     rlimits: Mapping[str, int]
     memory: int | None = None
+    socket: str | None = None
 
 
 @cache
@@ -169,6 +173,13 @@ class Session:
         header, _ = self._reply(deadline)
         if not header.get("ready"):
             raise SessionLostError(f"unexpected greeting {header}")
+        #: Whether the supervisor has connected to the socket of its settings and listens there from now on.
+        self.moved = header["moved"]
+
+    def move(self, stream: Stream) -> None:
+        """Goes on over another stream to the same supervisor."""
+        self._stream.close()
+        self._stream = stream
 
     def request(self, header: Mapping[str, Any], payload: bytes, timeout: float) -> tuple[dict[str, Any], bytes]:
         """Sends one request and waits for its reply.
