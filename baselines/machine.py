@@ -47,7 +47,7 @@ def describe_machine() -> dict[str, Any]:
         "cpu": _cpu(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_gib": round(memory / 2**30, 1),
-        "system": platform.platform(),
+        "system": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}",
         "versions": _versions(),
         "commit": _commit(),
         "load": os.getloadavg()[0],

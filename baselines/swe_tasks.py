@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
+from telos.baselines.machine import describe_machine
 from telos.baselines.progress import progress_bar
 from telos.envs.swe.grading import Grade, TestReport, grade, judge, run_tests
 from telos.envs.swe.image import BASE_IMAGE
@@ -87,8 +88,8 @@ def check_health(repeats: int, jobs: int, sandbox: str, out: Path | None) -> boo
                     "id": task.id,
                     "gold_passes": sum(verdict.resolved for verdict in gold),
                     "base_fails": fails,
-                    "seconds": statistics.median(verdict.seconds for verdict in gold),
-                    "overhead": statistics.median(verdict.seconds - verdict.test_seconds for verdict in gold),
+                    "seconds": round(statistics.median(verdict.seconds for verdict in gold), 3),
+                    "overhead": round(statistics.median(verdict.seconds - verdict.test_seconds for verdict in gold), 3),
                     "details": sorted({verdict.detail for verdict in gold + base if verdict.detail}),
                 }
             )
@@ -103,5 +104,7 @@ def check_health(repeats: int, jobs: int, sandbox: str, out: Path | None) -> boo
     )
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(sorted(rows, key=lambda row: str(row["id"])), indent=1) + "\n")
+        record = {"machine": describe_machine(), "sandbox": sandbox, "repeats": repeats, "jobs": jobs}
+        record["tasks"] = sorted(rows, key=lambda row: str(row["id"]))
+        out.write_text(json.dumps(record, indent=1) + "\n")
     return not bad
