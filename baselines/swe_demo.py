@@ -14,6 +14,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -180,7 +181,7 @@ def verdict(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> Table:
-    table = Table()
+    table = Table(box=box.SIMPLE)
     table.add_column("policy", no_wrap=True)
     for title in ("n", "submit", "solved", "turns", "outcome", "D-RA", "G-RA"):
         table.add_column(title, justify="right", no_wrap=True)

@@ -670,9 +670,9 @@ def test_the_way_past_the_engine_is_shut_before_the_agent_arrives_and_leaves_not
     sandbox = open_sandbox(sandbox_kind, IMAGE, LIMITS, OUTPUT)
     (folder,) = set(scratch_folder().glob("session-*")) - before
     assert list(folder.iterdir()) == []
-    assert run(sandbox, "ls -A /run/telos").output == ""
-    assert run(sandbox, "touch /run/telos/mine").exit_code != 0
-    assert run(sandbox, "mkdir /run/telos/mine").exit_code != 0
+    assert run(sandbox, "ls -A /run/session").output == ""
+    assert run(sandbox, "touch /run/session/mine").exit_code != 0
+    assert run(sandbox, "mkdir /run/session/mine").exit_code != 0
     assert list(folder.iterdir()) == []
     sandbox.close()
     assert not folder.exists()
@@ -685,7 +685,7 @@ def test_without_a_shared_file_system_the_session_stays_on_the_exec_socket(sandb
 
     monkeypatch.setattr("telos.envs.swe.sandbox.docker.Rendezvous", nowhere)
     sandbox = open_sandbox(sandbox_kind, IMAGE, LIMITS, OUTPUT)
-    assert run(sandbox, "ls -A /run/telos").exit_code != 0
+    assert run(sandbox, "ls -A /run/session").exit_code != 0
     assert out(sandbox, "echo hello") == "hello\n"
     assert run(sandbox, "sleep 9", 0.3).stopped == "timeout"
     assert out(sandbox, "head -c 3000000 /dev/zero | tr '\\0' x").startswith("xxx")

@@ -19,8 +19,8 @@ from telos.envs.swe.scratch import scratch_folder
 
 __all__ = ["GUEST_FOLDER", "GUEST_SOCKET", "Rendezvous"]
 
-GUEST_FOLDER = "/run/telos"
-GUEST_SOCKET = f"{GUEST_FOLDER}/session"
+GUEST_FOLDER = "/run/session"
+GUEST_SOCKET = f"{GUEST_FOLDER}/socket"
 
 
 class Rendezvous:
