@@ -43,6 +43,31 @@ ENVIRONMENTS: dict[str, EnvironmentEntry] = {
         # Times and memory in `info`, and whatever commands print of clocks and process ids.
         nondeterministic=True,
     ),
+    "RestlessBandit-v0": EnvironmentEntry(
+        summary="Many Markov chains that all move, and a budget to act on a few of them.",
+        entry_point="telos.envs.bandits.env:RestlessBanditEnv",
+        vector_entry_point="telos.envs.bandits.env:RestlessBanditVectorEnv",
+    ),
+    "CoRMABIntervention-v0": EnvironmentEntry(
+        summary="Restless arms, reached by interventions that each act on several of them.",
+        entry_point="telos.envs.bandits.coupled_env:CoRMABInterventionEnv",
+        vector_entry_point="telos.envs.bandits.coupled_env:CoRMABInterventionVectorEnv",
+    ),
+    "CoRMABPath-v0": EnvironmentEntry(
+        summary="Restless arms on a graph, acted on along a round trip.",
+        entry_point="telos.envs.bandits.coupled_env:CoRMABPathEnv",
+        vector_entry_point="telos.envs.bandits.coupled_env:CoRMABPathVectorEnv",
+    ),
+    "CoRMABMatching-v0": EnvironmentEntry(
+        summary="Restless arms, scheduled to workers in time slots.",
+        entry_point="telos.envs.bandits.coupled_env:CoRMABMatchingEnv",
+        vector_entry_point="telos.envs.bandits.coupled_env:CoRMABMatchingVectorEnv",
+    ),
+    "CoRMABCapacity-v0": EnvironmentEntry(
+        summary="Restless arms, served by workers of limited capacity.",
+        entry_point="telos.envs.bandits.coupled_env:CoRMABCapacityEnv",
+        vector_entry_point="telos.envs.bandits.coupled_env:CoRMABCapacityVectorEnv",
+    ),
 }
 
 

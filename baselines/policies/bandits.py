@@ -1,0 +1,160 @@
+"""Policies for restless bandits that need no learning.
+
+* ``Null`` - acts on nothing
+* ``Random`` - a random feasible action
+* ``Sampling`` - of some random feasible actions, the one with the best expected reward of the next step
+* ``GreedyMyopic`` - adds arms one by one while that raises the expected reward of the next step
+* ``Myopic`` - the best feasible action for the next step
+* ``Prices`` - the best feasible action under the values that a bound's prices give to each arm's next state
+* ``WhittleIndex`` - the arms with the highest Whittle index, for a budget
+
+All take and give batches: states ``(n, J)`` at a time ``t`` to actions ``(n, number of entries)``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from telos.envs.bandits.arms import Arms
+from telos.envs.bandits.feasible.base import FeasibleSet
+from telos.envs.bandits.relaxation import Bound
+from telos.envs.bandits.whittle import whittle_indices
+
+__all__ = ["BanditPolicy", "GreedyMyopic", "Myopic", "Null", "Prices", "Random", "Sampling", "WhittleIndex"]
+
+
+class BanditPolicy(Protocol):
+    """Answers a batch of states at the same time step."""
+
+    def __call__(self, states: NDArray[Any], t: int) -> NDArray[np.int8]:
+        """Actions ``(n, entries)`` for integer states ``(n, J)``."""
+
+
+def _at_states(table: NDArray[np.float64], states: NDArray[Any]) -> NDArray[np.float64]:
+    """Looks ``(J, A, S)`` up at the states: ``(n, J, A)``."""
+    return np.asarray(table[np.arange(table.shape[0]), :, states])
+
+
+def _worth(weights: NDArray[np.float64], levels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Sum over arms of the weights ``(n, J, A)`` of levels ``(n, ..., J)``: ``(n, ...)``."""
+    spread = weights.reshape(len(weights), *[1] * (levels.ndim - 2), *weights.shape[1:])
+    return np.asarray(np.take_along_axis(spread, levels[..., None], axis=-1)[..., 0].sum(axis=-1))
+
+
+class Null:
+    """Acts on nothing."""
+
+    def __init__(self, feasible_set: FeasibleSet) -> None:
+        self._size = feasible_set.action_size
+
+    def __call__(self, states: NDArray[Any], t: int) -> NDArray[np.int8]:
+        """See :class:`BanditPolicy`."""
+        return np.zeros((len(states), self._size), np.int8)
+
+
+class Random:
+    """A random feasible action."""
+
+    def __init__(self, feasible_set: FeasibleSet, seed: int = 0) -> None:
+        self._set, self._rng = feasible_set, np.random.default_rng(seed)
+
+    def __call__(self, states: NDArray[Any], t: int) -> NDArray[np.int8]:
+        """See :class:`BanditPolicy`."""
+        return self._set.sample(self._rng, len(states))
+
+
+class Sampling:
+    """The best for the next step of ``count`` random feasible actions (100 in the paper's code)."""
+
+    def __init__(self, arms: Arms, feasible_set: FeasibleSet, count: int = 100, seed: int = 0) -> None:
+        self._arms, self._set, self._count = arms, feasible_set, count
+        self._rng = np.random.default_rng(seed)
+
+    def __call__(self, states: NDArray[Any], t: int) -> NDArray[np.int8]:
+        """See :class:`BanditPolicy`."""
+        drawn = self._set.sample(self._rng, len(states) * self._count).reshape(len(states), self._count, -1)
+        worth = _worth(_at_states(self._arms.rewards, states), self._set.levels(drawn))
+        return np.asarray(drawn[np.arange(len(states)), worth.argmax(axis=1)])
+
+
+class GreedyMyopic:
+    """Adds the entry that raises the next step's expected reward most, until none does."""
+
+    def __init__(self, arms: Arms, feasible_set: FeasibleSet) -> None:
+        self._arms, self._set = arms, feasible_set
+
+    def __call__(self, states: NDArray[Any], t: int) -> NDArray[np.int8]:
+        """See :class:`BanditPolicy`."""
+        return np.stack([self._one(weights) for weights in _at_states(self._arms.rewards, states)])
+
+    def _one(self, weights: NDArray[np.float64]) -> NDArray[np.int8]:
+        action = np.zeros(self._set.action_size, np.int8)
+        value = _worth(weights[None], self._set.levels(action)[None])[0]
+        while True:
+            grown = np.repeat(action[None], self._set.action_size, axis=0)
+            np.fill_diagonal(grown, 1)
+            grown = grown[(action == 0) & self._set.feasible_batch(grown)]
+            if not len(grown):
+                return action
+            worth = _worth(weights[None], self._set.levels(grown)[None])[0]
+            if worth.max() <= value:
+                return action
+            action, value = grown[worth.argmax()], worth.max()
+
+
+class Myopic:
+    """The feasible action with the best expected reward of the next step, exactly."""
+
+    def __init__(self, arms: Arms, feasible_set: FeasibleSet) -> None:
+        self._arms, self._set = arms, feasible_set
+
+    def __call__(self, states: NDArray[Any], t: int) -> NDArray[np.int8]:
+        """See :class:`BanditPolicy`."""
+        return self._set.linear_oracle(_at_states(self._arms.rewards, states))
+
+
+class Prices:
+    """One linear problem a step: each arm's levels weighed by reward and value of the next state.
+
+    Args:
+        arms: The arms.
+        feasible_set: The feasible set.
+        bound: From :func:`~telos.envs.bandits.relaxation.hull_bound` or ``lagrangian_bound``.
+        discount: The bound's discount factor.
+    """
+
+    def __init__(self, arms: Arms, feasible_set: FeasibleSet, bound: Bound, discount: float = 1.0) -> None:
+        self._set = feasible_set
+        values = np.einsum("jast,hjt->hjas", arms.transitions, bound.values[1:])
+        self._weights = arms.rewards + discount * values
+
+    def __call__(self, states: NDArray[Any], t: int) -> NDArray[np.int8]:
+        """See :class:`BanditPolicy`."""
+        return self._set.linear_oracle(_at_states(self._weights[t], states))
+
+
+class WhittleIndex:
+    """Acts on the ``budget`` arms with the highest Whittle index of those whose index is positive.
+
+    Args:
+        arms: Two-level arms.
+        budget: Number of arms.
+        discount: Discount factor of the index; 1 for the average reward.
+    """
+
+    def __init__(self, arms: Arms, budget: int, discount: float = 1.0) -> None:
+        self._indices, self._budget = whittle_indices(arms, discount).indices, budget
+
+    def __call__(self, states: NDArray[Any], t: int) -> NDArray[np.int8]:
+        """See :class:`BanditPolicy`."""
+        index = self._indices[np.arange(states.shape[1]), states]
+        chosen = np.zeros(states.shape, np.int8)
+        if 0 < self._budget < states.shape[1]:
+            best = np.argpartition(-index, self._budget, axis=1)[:, : self._budget]
+            np.put_along_axis(chosen, best, 1, axis=1)
+        elif self._budget:
+            chosen[:] = 1
+        return np.asarray(chosen * (index > 0), np.int8)

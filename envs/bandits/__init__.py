@@ -1,0 +1,1 @@
+"""Restless bandits, from the textbook's budget to coupled combinatorial actions."""

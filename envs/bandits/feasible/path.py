@@ -1,0 +1,237 @@
+"""The path set: a closed walk through a graph visits the arms that may be pulled."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from telos.envs.bandits.feasible.base import ENUMERATION_LIMIT, FeasibleSet, LinearDescription, batches, describe_pulls
+
+
+class PathSet(FeasibleSet):
+    """Pull at most ``budget`` of the nodes on one closed walk from the source (SEQUOIA, arXiv 2503.01919).
+
+    The arms are the nodes of an undirected graph. A walk starts and ends at the source, takes at most ``max_length``
+    edges and may use edges and nodes again; the source itself counts as visited even by the walk that stays there.
+    The joint action is the pulled nodes. The walk is found, not chosen.
+
+    The constraint is the real one: a node counts as visited only if the walk goes there along edges. The maximal sets
+    of nodes that a walk can visit are listed once by a search over (place, visited nodes); with the list, everything
+    is a matrix product. Where the list would be too long, a mixed-integer solver decides (seconds, not microseconds).
+
+    Args:
+        num_arms: J, the number of nodes.
+        edges: Integers ``(E, 2)``, the pairs of joined nodes, each once and in either order.
+        source: The node where the walk starts and ends.
+        max_length: T >= 0, the largest number of edges of the walk.
+        budget: B >= 0, the largest number of pulls.
+
+    Raises:
+        ValueError: if a node is not in 0..J-1, an edge is a loop or a repeat, or a number is negative.
+    """
+
+    STATE_LIMIT = 2_000_000  # ours: the most (place, visited nodes) pairs to search, about two seconds
+    MAXIMAL_LIMIT = 20_000  # ours: the most maximal visits to compare, about 10 ms an oracle call
+
+    def __init__(self, num_arms: int, edges: ArrayLike, source: int, max_length: int, budget: int) -> None:
+        self.num_arms = self.action_size = int(num_arms)
+        self.num_levels = 2
+        self.edges = np.asarray(edges, dtype=np.int64).reshape(-1, 2)
+        self.source, self.max_length, self.budget = int(source), int(max_length), int(budget)
+        nodes = np.append(self.edges, self.source)
+        if nodes.min() < 0 or nodes.max() >= self.num_arms:
+            raise ValueError(f"edges and source must name nodes in 0..{self.num_arms - 1}")
+        if len(np.unique(np.sort(self.edges, axis=1), axis=0)) < len(self.edges):
+            raise ValueError("an edge is given twice; the graph is undirected, give each pair once")
+        if (self.edges[:, 0] == self.edges[:, 1]).any():
+            raise ValueError("an edge joins a node to itself; walks need no loops, leave them out")
+        if self.max_length < 0 or self.budget < 0:
+            raise ValueError(f"max_length and budget must be >= 0; got {max_length} and {budget}")
+        self._neighbours: list[list[int]] = [[] for _ in range(self.num_arms)]
+        for one, other in self.edges.tolist():
+            self._neighbours[one].append(other)
+            self._neighbours[other].append(one)
+        self.distances = self._distances()
+
+    def _distances(self) -> NDArray[np.int64]:
+        """Edges from the source to every node ``(J,)``; ``J + max_length`` where there is no way."""
+        distances = np.full(self.num_arms, self.num_arms + self.max_length, dtype=np.int64)
+        distances[self.source] = 0
+        queue = [self.source]
+        for node in queue:
+            for neighbour in self._neighbours[node]:
+                if distances[neighbour] > distances[node] + 1:
+                    distances[neighbour] = distances[node] + 1
+                    queue.append(neighbour)
+        return distances
+
+    @functools.cached_property
+    def visits(self) -> NDArray[np.bool_] | None:
+        """Bool ``(K, J)``: the maximal sets of nodes that a walk can visit, or None if the list would be too long."""
+        distances = self.distances.tolist()
+        start = 1 << self.source
+        # Sets of nodes are integers, one bit a node. A pair of place and set that was reached before, with more
+        # edges left, need not be followed again.
+        seen: dict[int, set[int]] = {self.source: {start}}
+        layer = {self.source: {start}}
+        closed = [start]
+        everywhere = sum(1 << node for node in range(self.num_arms) if distances[node] < self.num_arms)
+        states = 1
+        for left in range(self.max_length - 1, -1, -1):
+            following: dict[int, set[int]] = {}
+            for place, sets in layer.items():
+                for node in self._neighbours[place]:
+                    if distances[node] <= left:
+                        known = seen.setdefault(node, set())
+                        new = {visited | 1 << node for visited in sets} - known
+                        known |= new
+                        following.setdefault(node, set()).update(new)
+                        states += len(new)
+            if states > self.STATE_LIMIT:
+                return None
+            layer = following
+            # With two edges left a walk can go to one more neighbour and back, unless it has been everywhere.
+            home = layer.get(self.source, set())
+            closed.extend(home if left < 2 else home & {everywhere})
+        width = (self.num_arms + 7) // 8
+        packed = np.frombuffer(b"".join(visited.to_bytes(width, "little") for visited in closed), dtype=np.uint8)
+        members = np.unpackbits(packed.reshape(-1, width), axis=1, count=self.num_arms, bitorder="little") > 0
+        return _maximal(members, self.MAXIMAL_LIMIT)
+
+    def feasible_batch(self, actions: NDArray[np.int8]) -> NDArray[np.bool_]:
+        """Which of the 0/1 joint actions ``(count, n)`` may be taken: bool ``(count,)``."""
+        result = np.asarray(actions.sum(axis=1, dtype=np.int64) <= self.budget)
+        if self.visits is None:
+            solver, nothing = self.linear_constraints(), np.zeros((self.num_arms, 2))
+            for row in np.flatnonzero(result):
+                result[row] = solver.maximise(nothing, actions[row]) is not None
+            return result
+        outside = (~self.visits).T.astype(np.float32)
+        for rows in batches(len(actions), len(self.visits)):
+            result[rows] &= (actions[rows].astype(np.float32) @ outside == 0).any(axis=1)
+        return result
+
+    def _describe_violation(self, action: NDArray[np.int8]) -> str:
+        if action.sum(dtype=np.int64) > self.budget:
+            return f"budget: {action.sum(dtype=np.int64)} nodes are pulled, but at most {self.budget} may be"
+        return (
+            f"path: no closed walk of at most {self.max_length} edges from node {self.source} visits all the pulled "
+            f"nodes {np.flatnonzero(action).tolist()}"
+        )
+
+    def sample(self, rng: np.random.Generator, count: int) -> NDArray[np.int8]:
+        """Random feasible joint actions: some of the nodes on random walks that are home in time."""
+        width = max(map(len, self._neighbours)) + 1
+        moves = np.full((self.num_arms, width), -1, dtype=np.int64)
+        for node, neighbours in enumerate(self._neighbours):
+            moves[node, : len(neighbours)] = neighbours
+        # Waiting at the source is the only rest there is: it stands for a shorter walk and visits nothing new.
+        moves[self.source, -1] = self.source
+        rows = np.arange(count)
+        place = np.full(count, self.source)
+        visited = np.zeros((count, self.num_arms), dtype=bool)
+        visited[:, self.source] = True
+        for left in range(self.max_length - 1, -1, -1):
+            options = moves[place]
+            allowed = (options >= 0) & (self.distances[options] <= left)
+            place = options[rows, np.where(allowed, rng.random(options.shape), -1.0).argmax(axis=1)]
+            visited[rows, place] = True
+        keys = np.where(visited, rng.random(visited.shape), 2.0)
+        size = rng.integers(0, min(self.budget, self.num_arms) + 1, size=count)
+        rank = np.argsort(np.argsort(keys, axis=1), axis=1)
+        return np.asarray(visited & (rank < size[:, None]), dtype=np.int8)
+
+    def linear_oracle(self, weights: ArrayLike) -> NDArray[np.int8]:
+        """The best joint actions; see `FeasibleSet.linear_oracle`."""
+        array = self._weights(weights)
+        if self.visits is None:
+            return self._solve_each(array)
+        gains = (array[..., 1] - array[..., 0]).reshape(-1, self.num_arms)
+        order = np.argsort(-gains, axis=1)
+        worth = np.maximum(np.take_along_axis(gains, order, axis=1), 0.0)
+        # Arms that no row wants sort behind the others and can be left out.
+        wanted = max(1, int((worth > 0).sum(axis=1).max(initial=0)))
+        actions = np.zeros(gains.shape, dtype=np.int8)
+        for rows in batches(len(gains), len(self.visits) * wanted):
+            places = order[rows, :wanted]
+            members = self.visits.T[places]  # (batch, wanted, K): is the arm in that place of the order visited?
+            pulled = members & (np.cumsum(members, axis=1, dtype=np.int16) <= self.budget)
+            best = np.matmul(worth[rows, None, :wanted], pulled)[:, 0].argmax(axis=1)
+            chosen = np.take_along_axis(pulled, best[:, None, None], axis=2)[..., 0] & (worth[rows, :wanted] > 0)
+            np.put_along_axis(actions[rows], places, chosen, axis=1)
+        return actions.reshape(array.shape[:-1])
+
+    def linear_constraints(self) -> LinearDescription:
+        """Edge multiplicities with even degrees, joined to the source by a flow.
+
+        A closed walk of at most T edges is a connected multigraph of at most T edges with even degrees (Euler), and
+        none needs an edge more than twice. Variables after the pulls and passives: each edge's multiplicity (0..2),
+        half of each node's degree, and a flow along each direction of each edge that brings one unit from the source
+        to every pulled node over edges of the walk. Edges away from the source that carry no flow only waste length.
+        """
+        from scipy import sparse
+
+        num_arms, num_edges = self.num_arms, len(self.edges)
+        edge = np.arange(num_edges)
+        tails = sparse.csr_array((np.ones(num_edges), (self.edges[:, 0], edge)), shape=(num_arms, num_edges))
+        heads = sparse.csr_array((np.ones(num_edges), (self.edges[:, 1], edge)), shape=(num_arms, num_edges))
+        away = np.flatnonzero(np.arange(num_arms) != self.source)
+        pulls = sparse.eye_array(num_arms, format="csr")
+        inflow = sparse.hstack([heads - tails, tails - heads], format="csr")
+        both = sparse.eye_array(num_edges)
+        most = float(min(self.budget, num_arms))
+        rows = sparse.block_array(
+            [
+                [np.ones((1, num_arms)), None, None, None],  # budget
+                [None, np.ones((1, num_edges)), None, None],  # length
+                [None, tails + heads, -2 * pulls, None],  # even degrees
+                [pulls[away], None, -pulls[away], None],  # a pulled node is on the walk
+                [-pulls[away], None, None, inflow[away]],  # and joined to the source
+                [None, -most * sparse.vstack([both, both]), None, sparse.eye_array(2 * num_edges)],  # by the walk
+            ]
+        )
+        free, zero = np.full(len(away), -np.inf), np.zeros(num_arms + len(away))
+        return describe_pulls(
+            num_arms,
+            rows,
+            lower=np.concatenate(
+                [[-np.inf, -np.inf], zero[:num_arms], free, zero[num_arms:], [-np.inf] * 2 * num_edges]
+            ),
+            upper=np.concatenate([[self.budget, self.max_length], zero, zero[num_arms:], np.zeros(2 * num_edges)]),
+            extra_upper=np.repeat([2.0, self.max_length // 2, most], [num_edges, num_arms, 2 * num_edges]),
+            extra_integer=np.repeat([1, 0], [num_edges + num_arms, 2 * num_edges]),
+        )
+
+    def enumerate(self, limit: int = ENUMERATION_LIMIT) -> NDArray[np.int8]:
+        """Every feasible joint action; see `FeasibleSet.enumerate`."""
+        return self._grow(limit)
+
+    def parameters(self) -> dict[str, NDArray[np.generic]]:
+        """The constructor's arguments as arrays."""
+        return {
+            "num_arms": np.array(self.num_arms),
+            "edges": self.edges,
+            "source": np.array(self.source),
+            "max_length": np.array(self.max_length),
+            "budget": np.array(self.budget),
+        }
+
+
+def _maximal(members: NDArray[np.bool_], limit: int) -> NDArray[np.bool_] | None:
+    """The rows of bool ``(count, J)`` that no other row contains, or None if there are more than ``limit``."""
+    members = np.unique(members, axis=0)
+    sizes = members.sum(axis=1)
+    kept = members[:0]
+    for size in range(int(sizes.max()), 0, -1):
+        group = members[sizes == size]
+        outside = (~kept).T.astype(np.float32)
+        parts = [
+            group[rows][~((group[rows].astype(np.float32) @ outside) == 0).any(axis=1)]
+            for rows in batches(len(group), len(kept))
+        ]
+        kept = np.concatenate([kept, *parts])
+        if len(kept) > limit:
+            return None
+    return kept

@@ -1,0 +1,6 @@
+"""What all simulated families share: rules, kernels, randomness, and the faces that users make.
+
+A family is written once, as scalar rules for one environment of a batch (:class:`~telos.envs.engine.family.Family`).
+:class:`~telos.envs.engine.env.SimulatedEnv` and :class:`~telos.envs.engine.vector.SimulatedVectorEnv` make Gymnasium's
+two interfaces of it.
+"""

@@ -1,0 +1,100 @@
+"""Gymnasium's ``Env`` of a family: a batch of one."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, ClassVar, SupportsFloat
+
+import gymnasium as gym
+import numpy as np
+
+from telos.envs.engine.batch import Batch, Snapshot, WhenDone
+from telos.envs.engine.faces import make_family, row_of, unbatched
+from telos.envs.engine.family import Family
+
+__all__ = ["SimulatedEnv"]
+
+
+class SimulatedEnv(gym.Env[Any, Any]):
+    """One environment of a family; subclasses name the family and carry its documentation.
+
+    Args:
+        render_mode: One of the family's, or None.
+        **arguments: The family's arguments.
+    """
+
+    family_type: ClassVar[type[Family]]
+    __signature__: ClassVar[inspect.Signature]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Takes render modes and arguments from the family."""
+        super().__init_subclass__(**kwargs)
+        render_mode = inspect.Parameter("render_mode", inspect.Parameter.KEYWORD_ONLY, default=None)
+        cls.__signature__ = inspect.Signature([*inspect.signature(cls.family_type).parameters.values(), render_mode])
+        cls.metadata = {"render_modes": list(cls.family_type.render_modes), "render_fps": 10}
+
+    def __init__(self, *, render_mode: str | None = None, **arguments: Any) -> None:
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise ValueError(f"render_mode {render_mode!r} is unknown: choose from {self.metadata['render_modes']}")
+        self.render_mode = render_mode
+        self.family: Any = make_family(self.family_type, arguments)
+        self.observation_space, self.action_space = self.family.observation_space, self.family.action_space
+        # One environment is never worth a second thread.
+        self._batch = Batch(self.family, 1, num_threads=1)
+        self._seeded = False
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Begins an episode: the seed's first, or without a seed the next one.
+
+        Raises:
+            ValueError: If there are options: the family has none.
+        """
+        super().reset(seed=seed)
+        if options:
+            raise ValueError(f"unknown reset option {next(iter(options))!r}: this environment takes none")
+        seeds = None
+        if seed is not None or not self._seeded:
+            chosen = seed if seed is not None else int(self.np_random.integers(2**63))
+            seeds, self._seeded = np.array([chosen], np.uint64), True
+        observation = self._batch.reset(np.ones(1, np.bool_), seeds)
+        return row_of(self.family, observation, 0), {}
+
+    def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
+        """Takes one step.
+
+        Raises:
+            ResetNeeded: Before the first ``reset`` and after an episode's end.
+            ValueError: If the action is invalid.
+        """
+        if self._batch.clock.over[0]:
+            raise gym.error.ResetNeeded("the episode is over, or none has begun; call reset() before step()")
+        actions = self.family.check_actions(np.asarray(action)[None])
+        done = self._batch.step(actions, WhenDone.NOTHING)
+        info = unbatched(self.family, done)
+        return (
+            row_of(self.family, done.observation, 0),
+            float(done.rewards[0]),
+            bool(done.terminated[0]),
+            False,
+            info,
+        )
+
+    def render(self) -> Any:
+        """Renders the current state."""
+        if self.render_mode is None:
+            gym.logger.warn("render() needs a render_mode: gym.make(..., render_mode=...)")
+            return None
+        return self.family.render_row(self._batch.state, 0, self.render_mode)
+
+    def clone_state(self) -> Snapshot:
+        """An exact copy of the state, random numbers to come included."""
+        return self._batch.clone()
+
+    def restore_state(self, snapshot: Snapshot) -> None:
+        """Goes back to a copy, which stays valid.
+
+        Raises:
+            ValueError: If the copy is of an environment with other arguments.
+        """
+        self._batch.restore(snapshot)
+        self._seeded = True

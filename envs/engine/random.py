@@ -1,0 +1,66 @@
+"""Counter-based random numbers: a draw is a pure function of seed, episode, step, purpose and index.
+
+So a trajectory depends on nothing but its seed and its actions: not on batch size, order, threads, device or
+``PYTHONHASHSEED``; and two policies can be compared under the same luck. The mixing function is the finaliser of
+SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014, with Stafford's
+"Mix13" constants).
+
+A family names its purposes once, as module constants, so that a new purpose shifts no other draw::
+
+    START, TRANSITION = 0, 1
+    u = uniform(key, TRANSITION, arm)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from telos.envs.engine.rules import rule
+
+__all__ = ["bits", "episode_key", "integer", "step_key", "uniform"]
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MULTIPLIER_1 = np.uint64(0xBF58476D1CE4E5B9)
+_MULTIPLIER_2 = np.uint64(0x94D049BB133111EB)
+_SHIFT_1, _SHIFT_2, _SHIFT_3 = np.uint64(30), np.uint64(27), np.uint64(31)
+_PURPOSE_SHIFT = np.uint64(40)
+_MANTISSA_SHIFT = np.uint64(11)
+_ULP = 2.0**-53
+
+
+@rule
+def _mix(value):
+    value = (value ^ (value >> _SHIFT_1)) * _MULTIPLIER_1
+    value = (value ^ (value >> _SHIFT_2)) * _MULTIPLIER_2
+    return value ^ (value >> _SHIFT_3)
+
+
+@rule
+def episode_key(seed, episode):
+    """The key of an episode: ``seed`` and ``episode`` are uint64."""
+    return _mix(_mix(seed + _GOLDEN) ^ (episode * _MULTIPLIER_2 + _GOLDEN))
+
+
+@rule
+def step_key(key, step):
+    """The key of a step within an episode; step 0 is the reset."""
+    return _mix(key + np.uint64(step) * _GOLDEN)
+
+
+@rule
+def bits(key, purpose, index):
+    """64 random bits for ``purpose`` (below 2**24) and ``index`` (below 2**40) under a step's key."""
+    counter = (np.uint64(purpose) << _PURPOSE_SHIFT) | np.uint64(index)
+    return _mix(key + (counter + np.uint64(1)) * _GOLDEN)
+
+
+@rule
+def uniform(key, purpose, index):
+    """A float64 in [0, 1) with 53 random bits."""
+    return float(bits(key, purpose, index) >> _MANTISSA_SHIFT) * _ULP
+
+
+@rule
+def integer(key, purpose, index, size):
+    """An int64 in [0, size); the bias is below ``size / 2**53``."""
+    return int(uniform(key, purpose, index) * size)

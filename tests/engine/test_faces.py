@@ -1,0 +1,289 @@
+"""What every simulated environment of the registry must do, whatever its family."""
+
+import copy
+import importlib
+import os
+import pickle
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import get_context
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.vector.utils import iterate
+
+import telos  # noqa: F401 - registers the environments
+from telos.envs.engine.env import SimulatedEnv
+from telos.envs.registry import ENVIRONMENTS
+
+STEPS = 45
+
+
+def is_simulated(env_id):
+    module, _, name = ENVIRONMENTS[env_id].entry_point.partition(":")
+    return issubclass(getattr(importlib.import_module(module), name), SimulatedEnv)
+
+
+SIMULATED = [env_id for env_id in ENVIRONMENTS if is_simulated(env_id)]
+each = pytest.mark.parametrize("env_id", SIMULATED)
+#: Actions are sampled, so invalid ones must be mended.
+KWARGS = {env_id: {"invalid": "project"} for env_id in SIMULATED}
+
+
+def make(env_id, **kwargs):
+    return gym.make(env_id, **KWARGS[env_id], **kwargs)
+
+
+def make_vec(env_id, num_envs, **kwargs):
+    return gym.make_vec(env_id, num_envs=num_envs, **KWARGS[env_id], **kwargs)
+
+
+def flat(observation):
+    """An observation as one array."""
+    return (
+        np.concatenate([np.ravel(part) for part in observation.values()])
+        if isinstance(observation, dict)
+        else observation
+    )
+
+
+def actions_of(env_id, num_envs, steps=STEPS):
+    """The same actions for every way to play: ``(steps, num_envs, ...)``."""
+    space = make(env_id).action_space
+    space.seed(3)
+    return [np.stack([space.sample() for _ in range(num_envs)]) for _ in range(steps)]
+
+
+def play_single(env_id, seed, actions):
+    env = make(env_id)
+    observation, _ = env.reset(seed=seed)
+    rows = [flat(observation).copy()]
+    for action in actions:
+        observation, reward, terminated, truncated, info = env.step(action)
+        rows.append((flat(observation).copy(), reward, terminated, info["reward_terms"]))
+        if terminated or truncated:
+            observation, _ = env.reset()
+            rows.append(flat(observation).copy())
+    return rows
+
+
+def play_vector(env_id, seeds, actions, **kwargs):
+    """Rows of (observations, rewards, terminated) of a vector environment that resets at once."""
+    envs = make_vec(env_id, len(seeds), autoreset_mode=AutoresetMode.SAME_STEP, **kwargs)
+    observations, _ = envs.reset(seed=list(seeds))
+    rows = [[flat(o).copy() for o in iterate(envs.observation_space, observations)]]
+    for action in actions:
+        observations, rewards, terminated, _truncated, infos = envs.step(action)
+        rows.append(
+            (
+                [flat(o).copy() for o in iterate(envs.observation_space, observations)],
+                rewards.copy(),
+                terminated.copy(),
+                copy.deepcopy(infos),
+            )
+        )
+    return rows
+
+
+@each
+def test_a_row_of_a_batch_is_the_single_environment(env_id):
+    """Observations, rewards, terms and ends over several episodes."""
+    actions = actions_of(env_id, 3)
+    vector = play_vector(env_id, [11, 12, 13], actions)
+    for row in range(3):
+        single = iter(play_single(env_id, 11 + row, [a[row] for a in actions]))
+        assert np.array_equal(next(single), vector[0][row])
+        ends = 0
+        for observations, rewards, terminated, infos in vector[1:]:
+            observation, reward, over, terms = next(single)
+            assert reward == rewards[row]
+            assert over == terminated[row]
+            source = infos["final_info"]["reward_terms"] if over else infos["reward_terms"]
+            assert all(source[name][row] == value for name, value in terms.items())
+            if over:
+                ends += 1
+                final = list(iterate(make_vec(env_id, 3).observation_space, infos["final_obs"]))[row]
+                assert np.array_equal(flat(final), observation)
+                observation = next(single)
+            assert np.array_equal(observation, observations[row])
+        assert ends >= 2
+
+
+@each
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+def test_autoreset_is_what_gymnasiums_own_vector_environment_does(env_id, mode):
+    actions = actions_of(env_id, 4)
+    ours = make_vec(env_id, 4, autoreset_mode=mode, max_episode_steps=7)
+    theirs = SyncVectorEnv([lambda: make(env_id, max_episode_steps=7)] * 4, autoreset_mode=mode)
+    first = [envs.reset(seed=5)[0] for envs in (ours, theirs)]
+    assert np.array_equal(flat(first[0]), flat(first[1]))
+    for action in actions:
+        left, right = ours.step(action), theirs.step(action)
+        assert np.array_equal(flat(left[0]), flat(right[0]))
+        for mine, its in zip(left[1:4], right[1:4], strict=True):
+            assert np.array_equal(mine, its)
+            assert mine.dtype == its.dtype
+        assert ("final_obs" in left[4]) == ("final_obs" in right[4])
+        if "final_obs" in left[4]:
+            done = right[4]["_final_obs"]
+            assert np.array_equal(left[4]["_final_obs"], done)
+            assert np.array_equal(np.asarray(left[4]["final_obs"])[done], np.stack(right[4]["final_obs"][done]))
+        for name in ("reward_terms", "_reward_terms", "expected_reward"):
+            assert (name in left[4] and bool(np.any(left[4][f"_{name.lstrip('_')}"]))) == (name in right[4])
+        if mode is AutoresetMode.DISABLED and (mask := left[2] | left[3]).any():
+            left, right = (envs.reset(options={"reset_mask": mask})[0] for envs in (ours, theirs))
+            assert np.array_equal(flat(left), flat(right))
+
+
+@each
+def test_threads_do_not_change_results(env_id):
+    actions = actions_of(env_id, 64, 25)
+    one, four = (play_vector(env_id, range(64), actions, num_threads=threads) for threads in (1, 4))
+    for left, right in zip(one[1:], four[1:], strict=True):
+        assert np.array_equal(left[1], right[1])
+        assert all(np.array_equal(a, b) for a, b in zip(left[0], right[0], strict=True))
+
+
+@each
+def test_a_reset_mask_touches_only_its_rows(env_id):
+    envs = make_vec(env_id, 4)
+    envs.reset(seed=1)
+    for action in actions_of(env_id, 4, 3):
+        before = envs.step(action)[0]
+    mask = np.array([False, True, False, True])
+    after = envs.reset(options={"reset_mask": mask})[0]
+    space = envs.observation_space
+    pairs = list(zip(iterate(space, before), iterate(space, after), strict=True))
+    assert all(np.array_equal(flat(old), flat(new)) for (old, new), reset in zip(pairs, mask, strict=True) if not reset)
+    assert not all(np.array_equal(flat(old), flat(new)) for old, new in pairs)
+
+
+@each
+def test_a_state_can_be_gone_back_to(env_id):
+    actions = actions_of(env_id, 4, 30)
+    for env, pick in ((make(env_id).unwrapped, lambda a: a[0]), (make_vec(env_id, 4), lambda a: a)):
+        env.reset(seed=1)
+        for action in actions[:5]:
+            env.step(pick(action))
+        kept = env.clone_state()
+        futures = []
+        for _ in range(2):
+            env.restore_state(pickle.loads(pickle.dumps(kept)))
+            futures.append([copy.deepcopy(env.step(pick(action))[:4]) for action in actions[5:12]])
+        for left, right in zip(*futures, strict=True):
+            assert all(np.array_equal(flat(a), flat(b)) for a, b in zip(left, right, strict=True))
+
+
+@each
+def test_environments_pickle_in_mid_episode(env_id):
+    env = make(env_id).unwrapped
+    env.reset(seed=4)
+    actions = [a[0] for a in actions_of(env_id, 1, 6)]
+    for action in actions[:3]:
+        env.step(action)
+    twin = pickle.loads(pickle.dumps(env))
+    for action in actions[3:]:
+        left, right = env.step(action), twin.step(action)
+        assert np.array_equal(flat(left[0]), flat(right[0]))
+        assert left[1:] == right[1:]
+
+
+@each
+def test_resets_without_a_seed_go_on_and_seeds_begin_anew(env_id):
+    env = make(env_id)
+    first, _ = env.reset(seed=9)
+    second, third = env.reset()[0], env.reset()[0]
+    assert not np.array_equal(flat(first), flat(second)) or not np.array_equal(flat(second), flat(third))
+    again, _ = env.reset(seed=9)
+    assert np.array_equal(flat(first), flat(again))
+    assert np.array_equal(flat(second), flat(env.reset()[0]))
+
+
+@each
+def test_misuse_is_told(env_id):
+    env = make(env_id).unwrapped
+    with pytest.raises(gym.error.ResetNeeded):
+        env.step(env.action_space.sample())
+    with pytest.raises(ValueError, match="takes none"):
+        env.reset(seed=1, options={"arm": 3})
+    with pytest.raises(TypeError, match="did you mean 'horizon'"):
+        gym.make(env_id, horizont=3)
+    with pytest.raises(ValueError, match="render_mode 'films'"):
+        type(env)(render_mode="films")
+    envs = make_vec(env_id, 3)
+    with pytest.raises(gym.error.ResetNeeded):
+        envs.step(envs.action_space.sample())
+    with pytest.raises(ValueError, match="2 entries for 3"):
+        envs.reset(seed=[1, 2])
+    with pytest.raises(ValueError, match="reset_mask must be bool"):
+        envs.reset(options={"reset_mask": np.array([1, 0, 1])})
+    with pytest.raises(ValueError, match="the only one is 'reset_mask'"):
+        envs.reset(options={"mask": 1})
+    with pytest.raises(ValueError, match="num_envs must be at least 1"):
+        make_vec(env_id, 0)
+    envs.reset(seed=1)
+    with pytest.raises(ValueError, match="shape"):
+        envs.step(envs.action_space.sample()[:2])
+    with pytest.raises(ValueError, match="must be integers"):
+        envs.step(envs.action_space.sample() * 0.5)
+    beyond = envs.action_space.sample().astype(np.int64)
+    beyond[2] = 99
+    with pytest.raises(ValueError, match="action of environment 2 is not in"):
+        envs.step(beyond)
+    with pytest.raises(ValueError, match="snapshot"):
+        envs.restore_state(make_vec(env_id, 2).clone_state())
+
+
+def _rewards(env_id):
+    return [row[1].tolist() for row in play_vector(env_id, range(8), actions_of(env_id, 8, 5), num_threads=2)[1:]]
+
+
+@each
+def test_kernels_survive_a_fork(env_id):
+    expected = _rewards(env_id)
+    with get_context("fork").Pool(2) as pool:
+        assert pool.map(_rewards, [env_id] * 2) == [expected] * 2
+
+
+@each
+def test_kernels_run_from_several_threads_at_once(env_id):
+    expected = _rewards(env_id)
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(_rewards, [env_id] * 8)) == [expected] * 8
+
+
+TRAJECTORY = """
+import sys, numpy as np, gymnasium as gym, telos
+from telos.envs.engine.batch import Batch, WhenDone
+env_id, kwargs, device = sys.argv[1], eval(sys.argv[2]), sys.argv[3]
+family = gym.make(env_id, **kwargs).unwrapped.family
+family.action_space.seed(3)
+batch = Batch(family, 3, max_episode_steps=4, device=device)
+with np.errstate(over="ignore"):
+    batch.reset(np.ones(3, bool), np.arange(3, dtype=np.uint64))
+    for _ in range(6):
+        actions = family.check_actions(np.stack([family.action_space.sample() for _ in range(3)]))
+        step = batch.step(actions, WhenDone.RESET_AT_ONCE)
+        parts = step.observation if isinstance(step.observation, tuple) else (step.observation,)
+        print([part.tolist() for part in parts], step.rewards.tolist(), step.truncated.tolist())
+"""
+
+
+@each
+def test_the_cuda_path_agrees_in_the_simulator(env_id):
+    outputs = []
+    for device, simulator in (("cpu", "0"), ("cuda", "1")):
+        done = subprocess.run(
+            [sys.executable, "-c", TRAJECTORY, env_id, repr(KWARGS[env_id]), device],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "NUMBA_ENABLE_CUDASIM": simulator},
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        outputs.append(done.stdout)
+    assert outputs[0].count("True") > 0
+    assert outputs[0] == outputs[1]
