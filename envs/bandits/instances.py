@@ -116,7 +116,7 @@ def random_arms(num_arms: int, seed: int, num_states: int = 4, num_levels: int =
 
 
 def machine_maintenance_arms(num_arms: int, seed: int, num_states: int = 5) -> Arms:
-    """Machines that wear out and can be repaired, as in Glazebrook, Mitchell and Ansell (2005, EJOR 165).
+    """Machines that wear out and can be repaired: a textbook example of restless arms.
 
     State 0 is new, state S-1 worn out. A machine left alone wears by one state with its own probability; a repaired
     one is as new in the next step. Running costs grow with wear, and a repair costs extra. The numbers are ours:
@@ -145,10 +145,11 @@ def machine_maintenance_arms(num_arms: int, seed: int, num_states: int = 5) -> A
 
 
 def maternal_health_arms(num_arms: int, seed: int) -> Arms:
-    """Mothers in a health programme by phone, in the style of the ARMMAN simulations (no real data).
+    """Mothers in a health programme by phone, in the style of simulations for ARMMAN's programme (no real data).
 
-    States 0 self-motivated, 1 persuadable, 2 lost cause; rewards 1, 0.5, 0, as in Killian et al. (UAI 2022, "Restless
-    and uncertain"), as are who can go where and the shares of types A, B, C (20, 20, 60 %, here in expectation).
+    Biswas et al., "Learn to intervene" (arXiv:2105.07965) describe the programme. States 0 self-motivated, 1
+    persuadable, 2 lost cause; rewards 1, 0.5, 0; who can go where, and the shares of types A, B, C (20, 20, 60 %, here in
+    expectation) follow simulation code that was published with later studies of it, not a paper's text.
     Self-motivated mothers stay or become persuadable; persuadable ones stay, and go to "lost" if left alone or to
     "self-motivated" if called; lost ones stay or become persuadable. The ranges of the probabilities are ours:
 

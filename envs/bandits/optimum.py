@@ -141,7 +141,7 @@ def infinite_horizon_optimum(
     """Computes the discounted or average-reward optimum by value iteration, to a certified error.
 
     The smallest and largest change of a value in one backup bound the optimum on both sides (Puterman, Markov Decision
-    Processes, 1994, theorems 6.6.3 and 8.5.5).
+    Processes, 1994, sections 6.6 and 8.5).
 
     Args:
         arms: ``J`` arms with ``S`` states.

@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from telos.envs.swe.syntax import parse
+
 __all__ = ["identifiers", "write_report"]
 
 _MESSAGE_LIMIT = 300
@@ -168,7 +170,7 @@ def write_report(
         paragraphs += _also(rng, public, functions, subject)
     expected, actual = rng.choice(_HEADINGS)
     expectation = rng.choice(_EXPECTATIONS)
-    assertions = [ast.unparse(node) for node in ast.parse(reproduction).body if isinstance(node, ast.Assert)]
+    assertions = [ast.unparse(node) for node in parse(reproduction).body if isinstance(node, ast.Assert)]
     if difficulty == 1 and kind == "missing":
         expectation = f"`{error}` is raised."
     elif difficulty == 1 and kind == "result" and len(assertions) == 1:
@@ -224,7 +226,7 @@ def _public(path: str, source: str) -> Iterator[_Public]:
             if isinstance(node, ast.ClassDef):
                 yield from walk(node.body, f"{prefix}{node.name}.")
 
-    return walk(ast.parse(source).body, "")
+    return walk(parse(source).body, "")
 
 
 def _first_sentence(docstring: str) -> str:
@@ -241,7 +243,7 @@ def identifiers(tree: ast.AST) -> set[str]:
 
 def _subject(public: Mapping[str, _Public], functions: Sequence[str], reproduction: str) -> _Public | None:
     """What the report is about: what misbehaves if the script uses it by name, else what the script calls."""
-    tree = ast.parse(reproduction)
+    tree = parse(reproduction)
     used = identifiers(tree)
     for function in functions:
         if function in public and function.rpartition(".")[2] in used:

@@ -15,6 +15,7 @@ from importlib.resources.abc import Traversable
 from typing import Any, overload
 
 from telos.envs.swe.mutations import Mutation, apply_mutations
+from telos.envs.swe.syntax import parse
 from telos.envs.swe.tasks import Health, Task, TaskSource, nearest
 
 __all__ = ["BuiltinTasks", "build_task", "package_files", "unified_patch", "without_tests"]
@@ -160,7 +161,7 @@ def without_tests(source: str, names: Collection[str]) -> str | None:
     Raises:
         ValueError: If a name is not the name of exactly one top-level function.
     """
-    functions = [node for node in ast.parse(source).body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    functions = [node for node in parse(source).body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
     cut = [node for node in functions if node.name in names]
     if sorted(node.name for node in cut) != sorted(names):
         raise ValueError(f"not each the name of one top-level test: {', '.join(sorted(names))}")

@@ -10,6 +10,8 @@ import ast
 import secrets
 from collections.abc import Sequence
 
+from telos.envs.swe.syntax import parse
+
 __all__ = ["add_canaries"]
 
 _MOST = 3
@@ -26,7 +28,7 @@ def add_canaries(source: bytes) -> tuple[bytes, dict[str, str]]:
         The longer module, and the name of each canary with the name of the test that it contradicts, or with the
         empty string for one that fails by itself (in a module whose tests do not end in a plain comparison).
     """
-    functions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
+    functions = [node for node in parse(source).body if isinstance(node, ast.FunctionDef)]
     tests = [node for node in functions if node.name.startswith("test")]
     names = [node.name for node in tests]
     random = secrets.SystemRandom()

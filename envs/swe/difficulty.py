@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from telos.envs.swe.bug_report import identifiers
+from telos.envs.swe.syntax import parse
 
 __all__ = ["difficulty"]
 
@@ -35,7 +36,7 @@ def difficulty(sources: Mapping[str, str], functions: Sequence[str], edits: int,
 def _distance(sources: Mapping[str, str], functions: Sequence[str], script: str) -> int:
     mentions: dict[str, set[str]] = {}
     for source in sources.values():
-        for node in ast.walk(ast.parse(source)):
+        for node in ast.walk(parse(source)):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 mentions.setdefault(node.name, set()).update(identifiers(node))
             elif isinstance(node, ast.ClassDef):
@@ -43,7 +44,7 @@ def _distance(sources: Mapping[str, str], functions: Sequence[str], script: str)
                 mentions.setdefault(node.name, set()).update(*map(identifiers, special))
     # Special methods are called by syntax, so it is their class that code names.
     targets = {re.sub(r"\.__\w+__$", "", function).rpartition(".")[2] for function in functions}
-    reached = identifiers(ast.parse(script))
+    reached = identifiers(parse(script))
     for distance in range(_FARTHEST):
         if reached & targets:
             return distance

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from telos.envs.swe.syntax import parse
+
 __all__ = ["Scope", "Site", "SourceText", "sites"]
 
 # Positions inside f-strings are right only from Python 3.12 on, and mutants must not depend on the version.
@@ -204,7 +206,7 @@ def sites(source: str) -> Iterator[Site]:
     Yields:
         Each node that may be mutated, outer nodes first.
     """
-    module = ast.parse(source)
+    module = parse(source)
     named = {alias.asname or alias.name for node in ast.walk(module) for alias in getattr(node, "names", ())
              if isinstance(alias, ast.alias)}  # fmt: skip
     named |= {node.name for node in ast.walk(module) if isinstance(node, ast.ClassDef)}

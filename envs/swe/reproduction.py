@@ -10,6 +10,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import TypeAlias
 
+from telos.envs.swe.syntax import parse
+
 __all__ = ["reproduction_of"]
 
 Case: TypeAlias = tuple[str, list[str]]  # a pattern for the case's part of the test id; the lines that bind its values
@@ -26,7 +28,7 @@ def reproduction_of(source: str, test_id: str) -> str | None:
         Imports, helpers and constants, one assignment a parameter, and the test's body; or None if the test uses
         fixtures or if its case cannot be told from the id.
     """
-    module = ast.parse(source)
+    module = parse(source)
     name, _, case = test_id.rpartition("::")[2].partition("[")
     functions = [node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == name]
     if len(functions) != 1:
@@ -66,7 +68,7 @@ def _body(source: str, function: ast.FunctionDef) -> str | None:
     lines = source.split("\n")[statements[0].lineno - 1 : function.end_lineno]
     body = textwrap.dedent("\n".join(lines))
     # Text in triple quotes would lose its indentation too.
-    changed = ast.dump(ast.parse(body)) != ast.dump(ast.Module(statements, type_ignores=[]))
+    changed = ast.dump(parse(body)) != ast.dump(ast.Module(statements, type_ignores=[]))
     return None if changed else body
 
 
@@ -82,7 +84,7 @@ def _definitions(source: str, module: ast.Module, script: str) -> list[tuple[str
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             owners.update({name: node for target in targets for name in _names(target)})
     needed: set[str] = set()
-    pending = _names(ast.parse(script))
+    pending = _names(parse(script))
     while pending:
         name = pending.pop()
         if name in owners and name not in needed:

@@ -14,7 +14,7 @@ from telos.envs.bandits.feasible.path import PathSet
 
 
 class UnlistedPathSet(PathSet):
-    STATE_LIMIT = 0
+    MAXIMAL_LIMIT = 0
 
 
 class UnlistedMatchingSet(MatchingSet):

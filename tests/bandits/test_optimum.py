@@ -16,8 +16,7 @@ class ListedSet(FeasibleSet):
 
     def __init__(self, levels, num_levels):
         self.rows = np.asarray(levels, dtype=np.int64)
-        self.action_size, self.num_arms = self.rows.shape
-        self.action_size = len(self.rows)
+        self.action_size, self.num_arms = self.rows.shape  # one entry of the action for each row
         self.num_levels = num_levels
 
     def levels(self, actions):

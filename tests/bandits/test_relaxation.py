@@ -196,7 +196,7 @@ def test_lagrangian_bound_is_the_fluid_program_of_a_budget(discount):
     assert bound.value == pytest.approx(budget_program(arms, 2.0, 5, start, own, discount), rel=1e-6)
 
 
-def test_lagrangian_and_hull_bounds_agree_on_a_budget_and_encose_the_optimum():
+def test_lagrangian_and_hull_bounds_agree_on_a_budget_and_enclose_the_optimum():
     arms = chain_arms(5, 2, seed=8)
     start = np.tile([0.5, 0.5, 0.0, 0.0], (5, 1))
     feasible_set = BudgetSet(5, 2)

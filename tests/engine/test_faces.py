@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 
@@ -287,3 +288,40 @@ def test_the_cuda_path_agrees_in_the_simulator(env_id):
         outputs.append(done.stdout)
     assert outputs[0].count("True") > 0
     assert outputs[0] == outputs[1]
+
+
+def nbytes(value):
+    """Bytes of all arrays in nested dicts, tuples and lists; an array that stands in two places counts once."""
+    seen = {}
+
+    def walk(part):
+        if isinstance(part, np.ndarray):
+            seen[id(part)] = part.nbytes
+        elif isinstance(part, dict):
+            for item in part.values():
+                walk(item)
+        elif isinstance(part, tuple | list):
+            for item in part:
+                walk(item)
+
+    walk(value)
+    return sum(seen.values())
+
+
+@each
+def test_a_step_allocates_little_beyond_what_it_returns(env_id):
+    """No copy of states or observations: at most flags and columns of numbers, a few bytes an environment."""
+    num_envs = 2_000
+    envs = make_vec(env_id, num_envs, horizon=10**6)
+    envs.reset(seed=0)
+    actions = np.zeros(envs.action_space.shape, np.int8)
+    envs.step(actions)
+    tracemalloc.start()
+    try:
+        returned = envs.step(actions)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # A joint action becomes levels of the arms, int64.
+    mapped = 8 * num_envs * envs.family.params.rewards.shape[0] if "CoRMAB" in env_id else 0
+    assert peak <= nbytes(returned) + mapped + 120 * num_envs + 200_000

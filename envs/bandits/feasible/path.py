@@ -9,6 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from telos.envs.bandits.feasible.base import ENUMERATION_LIMIT, FeasibleSet, LinearDescription, batches, describe_pulls
 
+WORD = 64  # nodes in reach that fit into the bits of an integer
+BLOCK = 256  # ours: sets to compare with at once, few enough for the cache
+
 
 class PathSet(FeasibleSet):
     """Pull at most ``budget`` of the nodes on one closed walk from the source (SEQUOIA, arXiv 2503.01919).
@@ -18,8 +21,8 @@ class PathSet(FeasibleSet):
     The joint action is the pulled nodes. The walk is found, not chosen.
 
     The constraint is the real one: a node counts as visited only if the walk goes there along edges. The maximal sets
-    of nodes that a walk can visit are listed once by a search over (place, visited nodes); with the list, everything
-    is a matrix product. Where the list would be too long, a mixed-integer solver decides (seconds, not microseconds).
+    of nodes that a walk can visit are listed once; with the list, everything is a matrix product. Where the list
+    would be too long, a mixed-integer solver decides instead.
 
     Args:
         num_arms: J, the number of nodes.
@@ -32,7 +35,7 @@ class PathSet(FeasibleSet):
         ValueError: if a node is not in 0..J-1, an edge is a loop or a repeat, or a number is negative.
     """
 
-    STATE_LIMIT = 2_000_000  # ours: the most (place, visited nodes) pairs to search, about two seconds
+    COMPARISON_LIMIT = 2_000_000_000  # ours: of sets with sets while listing, a few seconds
     MAXIMAL_LIMIT = 20_000  # ours: the most maximal visits to compare, about 10 ms an oracle call
 
     def __init__(self, num_arms: int, edges: ArrayLike, source: int, max_length: int, budget: int) -> None:
@@ -69,36 +72,37 @@ class PathSet(FeasibleSet):
 
     @functools.cached_property
     def visits(self) -> NDArray[np.bool_] | None:
-        """Bool ``(K, J)``: the maximal sets of nodes that a walk can visit, or None if the list would be too long."""
-        distances = self.distances.tolist()
-        start = 1 << self.source
-        # Sets of nodes are integers, one bit a node. A pair of place and set that was reached before, with more
-        # edges left, need not be followed again.
-        seen: dict[int, set[int]] = {self.source: {start}}
-        layer = {self.source: {start}}
-        closed = [start]
-        everywhere = sum(1 << node for node in range(self.num_arms) if distances[node] < self.num_arms)
-        states = 1
+        """Bool ``(K, J)``: the maximal sets of nodes that a walk can visit, or None if the list would be too long.
+
+        After each edge only the maximal visited sets at every place are followed further: a smaller set at the same
+        place with the same edges left can do nothing that the larger one cannot.
+        """
+        near = np.flatnonzero(self.distances <= self.max_length // 2)
+        if near.size > WORD:
+            return None
+        bit = {node: np.uint64(1 << index) for index, node in enumerate(near.tolist())}
+        layer = {self.source: np.array([bit[self.source]])}
+        # Home with one edge left is as good as home with none: odd cycles and even walks both end in time.
+        home = [layer[self.source]]
+        comparisons = 0
         for left in range(self.max_length - 1, -1, -1):
-            following: dict[int, set[int]] = {}
-            for place, sets in layer.items():
-                for node in self._neighbours[place]:
-                    if distances[node] <= left:
-                        known = seen.setdefault(node, set())
-                        new = {visited | 1 << node for visited in sets} - known
-                        known |= new
-                        following.setdefault(node, set()).update(new)
-                        states += len(new)
-            if states > self.STATE_LIMIT:
+            following: dict[int, NDArray[np.uint64]] = {}
+            for node in near[self.distances[near] <= left].tolist():
+                sources = [layer[place] for place in self._neighbours[node] if place in layer]
+                if sources:
+                    following[node], work = _maximal(np.concatenate(sources) | bit[node])
+                    comparisons += work
+            if comparisons > self.COMPARISON_LIMIT:
                 return None
             layer = following
-            # With two edges left a walk can go to one more neighbour and back, unless it has been everywhere.
-            home = layer.get(self.source, set())
-            closed.extend(home if left < 2 else home & {everywhere})
-        width = (self.num_arms + 7) // 8
-        packed = np.frombuffer(b"".join(visited.to_bytes(width, "little") for visited in closed), dtype=np.uint8)
-        members = np.unpackbits(packed.reshape(-1, width), axis=1, count=self.num_arms, bitorder="little") > 0
-        return _maximal(members, self.MAXIMAL_LIMIT)
+            if left < 2 and self.source in layer:
+                home.append(layer[self.source])
+        sets, _ = _maximal(np.concatenate(home))
+        if len(sets) > self.MAXIMAL_LIMIT:
+            return None
+        members = np.zeros((len(sets), self.num_arms), dtype=bool)
+        members[:, near] = sets[:, None] >> np.arange(near.size, dtype=np.uint64) & np.uint64(1)
+        return members
 
     def feasible_batch(self, actions: NDArray[np.int8]) -> NDArray[np.bool_]:
         """Which of the 0/1 joint actions ``(count, n)`` may be taken: bool ``(count,)``."""
@@ -219,19 +223,17 @@ class PathSet(FeasibleSet):
         }
 
 
-def _maximal(members: NDArray[np.bool_], limit: int) -> NDArray[np.bool_] | None:
-    """The rows of bool ``(count, J)`` that no other row contains, or None if there are more than ``limit``."""
-    members = np.unique(members, axis=0)
-    sizes = members.sum(axis=1)
-    kept = members[:0]
+def _maximal(sets: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], int]:
+    """The sets, as bits, that no other contains, largest first; and about how many comparisons that took."""
+    sets = np.unique(sets)
+    sizes = np.bitwise_count(sets)
+    kept, comparisons = sets[:0], 0
     for size in range(int(sizes.max()), 0, -1):
-        group = members[sizes == size]
-        outside = (~kept).T.astype(np.float32)
-        parts = [
-            group[rows][~((group[rows].astype(np.float32) @ outside) == 0).any(axis=1)]
-            for rows in batches(len(group), len(kept))
-        ]
-        kept = np.concatenate([kept, *parts])
-        if len(kept) > limit:
-            return None
-    return kept
+        group = sets[sizes == size]
+        # Large sets first and in blocks: most of what is contained is so early and need not be looked at again.
+        for start in range(0, len(kept), BLOCK):
+            outside = ~kept[start : start + BLOCK]
+            comparisons += group.size * outside.size
+            group = group[((group[:, None] & outside) != 0).all(axis=1)]
+        kept = np.concatenate([kept, group])
+    return kept, comparisons
