@@ -148,8 +148,8 @@ def maternal_health_arms(num_arms: int, seed: int) -> Arms:
     """Mothers in a health programme by phone, in the style of simulations for ARMMAN's programme (no real data).
 
     Biswas et al., "Learn to intervene" (arXiv:2105.07965) describe the programme. States 0 self-motivated, 1
-    persuadable, 2 lost cause; rewards 1, 0.5, 0; who can go where, and the shares of types A, B, C (20, 20, 60 %, here in
-    expectation) follow simulation code that was published with later studies of it, not a paper's text.
+    persuadable, 2 lost cause; rewards 1, 0.5, 0; who can go where, and the shares of types A, B, C (20, 20, 60 %,
+    here in expectation) follow simulation code that was published with later studies of it, not a paper's text.
     Self-motivated mothers stay or become persuadable; persuadable ones stay, and go to "lost" if left alone or to
     "self-motivated" if called; lost ones stay or become persuadable. The ranges of the probabilities are ours:
 
