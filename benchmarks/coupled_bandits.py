@@ -37,6 +37,8 @@ HORIZON = 20
 def measure(problem: str, num_arms: int, seed: int, episodes: int) -> dict[str, Any]:
     """Bound, scores and times of every policy on one instance."""
     arguments = {"num_arms": num_arms, "budget": BUDGETS[num_arms], "horizon": HORIZON, "instance_seed": seed}
+    if problem == "Intervention":
+        arguments["num_actions"] = num_arms // 2
     envs = gym.make_vec(f"CoRMAB{problem}-v0", num_envs=episodes, **arguments)
     instance = envs.unwrapped.family.instance
     arms, feasible_set = instance.arms, instance.feasible
