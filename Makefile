@@ -41,9 +41,10 @@ bench: .venv/bench
 	.venv/bench/bin/python benchmarks/swe_latency.py
 	.venv/bench/bin/python benchmarks/swe_robustness.py
 
+# From a copy: the generator looks into every folder below the package, this one's virtual environment included.
 docs: .venv/report
 	$(PIP) --editable '.[docs]'
-	mkdir -p .venv/docs && ln -sfn ../.. .venv/docs/telos
+	rm -rf .venv/docs && mkdir -p .venv/docs/telos && cp -r __init__.py envs wrappers baselines .venv/docs/telos
 	$(BIN)/mkdocs build --strict
 
 wheel: .venv/dev
