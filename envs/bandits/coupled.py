@@ -79,9 +79,9 @@ class CoupledBandit(Family):
         """Arrays for ``num_envs`` environments."""
         return new_state(num_envs, self.params)
 
-    def check_actions(self, actions: NDArray[Any]) -> NDArray[Any]:
+    def check_actions(self, actions: NDArray[Any], state: State) -> NDArray[Any]:
         """Returns the arms' levels, ``(n, J)``, with infeasible rows treated as ``invalid`` says."""
-        actions = super().check_actions(actions).astype(np.int8, copy=False)
+        actions = super().check_actions(actions, state).astype(np.int8, copy=False)
         feasible_set = self.instance.feasible
         levels = feasible_set.levels(actions)
         good = feasible_set.feasible_batch(actions)

@@ -133,9 +133,9 @@ class RestlessBandit(Family):
         """Arrays for ``num_envs`` environments."""
         return new_state(num_envs, self.params)
 
-    def check_actions(self, actions: NDArray[Any]) -> NDArray[Any]:
+    def check_actions(self, actions: NDArray[Any], state: State) -> NDArray[Any]:
         """Returns the arms' levels, ``(n, J)``, with invalid rows treated as ``invalid`` says."""
-        levels = super().check_actions(actions)
+        levels = super().check_actions(actions, state)
         over = ~self.constraint.feasible_batch(levels)
         if not over.any():
             return levels

@@ -68,7 +68,7 @@ class SimulatedEnv(gym.Env[Any, Any]):
         """
         if self._batch.clock.over[0]:
             raise gym.error.ResetNeeded("the episode is over, or none has begun; call reset() before step()")
-        actions = self.family.check_actions(np.asarray(action)[None])
+        actions = self.family.check_actions(np.asarray(action)[None], self._batch.state)
         done = self._batch.step(actions, WhenDone.NOTHING)
         info = unbatched(self.family, done)
         return (

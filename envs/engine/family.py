@@ -58,8 +58,8 @@ class Family(abc.ABC):
             **{name: _empty(space, num_envs) for name, space in self.observation_space.items()}
         )
 
-    def check_actions(self, actions: NDArray[Any]) -> NDArray[Any]:
-        """Returns a batch of actions in the form that the step rule takes.
+    def check_actions(self, actions: NDArray[Any], state: Any) -> NDArray[Any]:
+        """Returns a batch of actions in the form that the step rule takes; ``state`` is the batch's, not to be changed.
 
         Raises:
             ValueError: If one is invalid; the message says which and why.

@@ -129,7 +129,7 @@ class SimulatedVectorEnv(VectorEnv[Any, Any, Any]):
             raise ValueError(
                 f"actions must have shape ({self.num_envs}, ...), one for each environment; got {actions.shape}"
             )
-        done = batch.step(self.family.check_actions(actions), self._when_done)
+        done = batch.step(self.family.check_actions(actions, batch.state), self._when_done)
         ended = done.terminated | done.truncated
         if self._when_done is WhenDone.RESET_AT_ONCE and ended.any():
             infos = batched(self.family, done, ~ended)

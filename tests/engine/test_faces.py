@@ -266,7 +266,7 @@ batch = Batch(family, 3, max_episode_steps=4, device=device)
 with np.errstate(over="ignore"):
     batch.reset(np.ones(3, bool), np.arange(3, dtype=np.uint64))
     for _ in range(6):
-        actions = family.check_actions(np.stack([family.action_space.sample() for _ in range(3)]))
+        actions = family.check_actions(np.stack([family.action_space.sample() for _ in range(3)]), batch.state)
         step = batch.step(actions, WhenDone.RESET_AT_ONCE)
         parts = step.observation if isinstance(step.observation, tuple) else (step.observation,)
         print([part.tolist() for part in parts], step.rewards.tolist(), step.truncated.tolist())
