@@ -39,7 +39,7 @@ def run_split(task: Callable[[int, int], None], size: int, threads: int) -> None
     if _pool is None:
         _pool = ThreadPoolExecutor(max_workers=max(default_threads() - 1, 1), thread_name_prefix="telos-kernel")
     bounds = [size * part // threads for part in range(threads + 1)]
-    parts: list[Future[None]] = [_pool.submit(task, *pair) for pair in itertools.pairwise(bounds)]
+    parts: list[Future[None]] = [_pool.submit(task, *pair) for pair in itertools.pairwise(bounds[1:])]
     task(bounds[0], bounds[1])
     for part in parts:
         part.result()
