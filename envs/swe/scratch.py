@@ -8,23 +8,15 @@ import hashlib
 import os
 import shutil
 import tempfile
-import threading
 from pathlib import Path
 
 from telos.envs.swe.errors import InfrastructureError
+from telos.envs.swe.locks import ForkSafeLock
 from telos.envs.swe.sandbox.owner import alive, owner
 
 __all__ = ["remove_dead_folders", "scratch_folder"]
 
-_scratch_lock = threading.Lock()
-
-
-def _renew_lock() -> None:
-    global _scratch_lock
-    _scratch_lock = threading.Lock()
-
-
-os.register_at_fork(after_in_child=_renew_lock)
+_scratch_lock = ForkSafeLock()
 
 
 def scratch_folder() -> Path:

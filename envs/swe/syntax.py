@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import ast
-import os
-import threading
+
+from telos.envs.swe.locks import ForkSafeLock
 
 __all__ = ["parse"]
 
-_lock = threading.Lock()
-
-
-def _renew_lock() -> None:
-    global _lock
-    _lock = threading.Lock()
-
-
-os.register_at_fork(after_in_child=_renew_lock)
+_lock = ForkSafeLock()
 
 
 def parse(source: str | bytes) -> ast.Module:
