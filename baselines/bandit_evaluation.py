@@ -30,7 +30,8 @@ def evaluate_policy(envs: VectorEnv[Any, Any, Any], policy: BanditPolicy, horizo
     """Plays one episode in every environment; equal seeds give different policies the same luck.
 
     Args:
-        envs: Bandit environments with an ``expected_reward`` in their infos.
+        envs: Bandit environments. The score is of the ``expected_reward`` in their infos, of the reward where that is
+            missing.
         policy: The policy.
         horizon: Steps of an episode.
         seed: Seed of the episodes.
@@ -38,7 +39,7 @@ def evaluate_policy(envs: VectorEnv[Any, Any, Any], policy: BanditPolicy, horizo
     states, _ = envs.reset(seed=seed)
     total = np.zeros(envs.num_envs)
     for t in range(horizon):
-        states, _, _, _, infos = envs.step(policy(states, t))
-        total += infos["expected_reward"]
+        states, rewards, _, _, infos = envs.step(policy(states, t))
+        total += infos.get("expected_reward", rewards)
     per_step = total / horizon
     return Score(float(per_step.mean()), float(per_step.std(ddof=1) / np.sqrt(envs.num_envs)))

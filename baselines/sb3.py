@@ -54,7 +54,7 @@ class SB3VecEnv(VecEnv):
 
     def reset(self) -> VecEnvObs:
         """Begins an episode in every environment."""
-        observations, _ = self._envs.reset(seed=self._seed)
+        observations: VecEnvObs = self._envs.reset(seed=self._seed)[0]
         self._seed = None
         self._returns[:], self._lengths[:] = 0.0, 0
         return observations

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from gymnasium import spaces
 from numpy.typing import NDArray
 
-from telos.envs.bandits.action_spaces import FeasibleBinary
 from telos.envs.bandits.coupled_instances import (
     CoupledInstance,
     capacity_instance,
@@ -17,32 +17,36 @@ from telos.envs.bandits.coupled_instances import (
     matching_instance,
     path_instance,
 )
-from telos.envs.bandits.params import State, make_params, new_state
-from telos.envs.bandits.restless import describe_arms
-from telos.envs.bandits.rules import observe_arms, reset_arms, step_arms
-from telos.envs.engine.family import Family
+from telos.envs.bandits.family import BanditFamily
+from telos.envs.bandits.feasible.base import FeasibleSet
+from telos.envs.bandits.feasible.path import PathSet
+from telos.envs.bandits.feasible.roaming import roaming_sets
+from telos.envs.bandits.interaction import make_interaction
+from telos.envs.bandits.params import State
 
 __all__ = ["CapacityBandit", "CoupledBandit", "InterventionBandit", "MatchingBandit", "PathBandit"]
 
-_INVALID = ("error", "project", "noop")
 
-
-class CoupledBandit(Family):
-    """What the four problems share.
+class CoupledBandit(BanditFamily):
+    """What the four problems share; see their environments for the arguments.
 
     Attributes:
         instance: The arms, the reward of each state that is reached, and the feasible set.
-        start: Probabilities of the first states, float64 ``(J, 4)``.
     """
 
-    terms = ("arms",)
-    metrics = ("expected_reward", "acted_on")
-    reset_rule = staticmethod(reset_arms)
-    step_rule = staticmethod(step_arms)
-    observe_rule = staticmethod(observe_arms)
-    render_modes = ("ansi",)
     kind: ClassVar[str]
     generator: ClassVar[Any]
+    __signature__: ClassVar[inspect.Signature]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Gives the class the signature of its own and of the shared arguments."""
+        super().__init_subclass__(**kwargs)
+        shared = inspect.signature(CoupledBandit.__init__).parameters
+        own = inspect.signature(cls.__init__).parameters
+        named = {**own, **shared}.values()
+        cls.__signature__ = inspect.Signature(
+            [p for p in named if p.name != "self" and p.kind is not inspect.Parameter.VAR_KEYWORD]
+        )
 
     def __init__(
         self,
@@ -52,59 +56,38 @@ class CoupledBandit(Family):
         instance_seed: int = 0,
         instance: str | CoupledInstance | None = None,
         invalid: str = "error",
+        observe: str = "always",
+        features: bool = False,
+        contagion: float = 0.0,
+        reward_cap: float | None = None,
     ) -> None:
         made = self._generate(num_arms, budget, instance_seed) if instance is None else _loaded(instance)
-        self._configure(made, horizon, invalid)
+        if made.kind != self.kind:
+            raise ValueError(f"the instance is of kind {made.kind!r}, this environment takes {self.kind!r}")
+        self.instance = made
+        start = np.zeros((made.arms.num_arms, made.arms.num_states))
+        start[:, :2] = 0.5
+        super().__init__(
+            made.arms,
+            self._feasible_sets(),
+            start,
+            made.horizon if horizon is None else horizon,
+            invalid,
+            observe,
+            features,
+            made.next_state_rewards,
+            make_interaction(made.arms.num_arms, contagion, reward_cap, made.instance_seed),
+            self._depot(),
+        )
+
+    def _feasible_sets(self) -> Sequence[FeasibleSet]:
+        return [self.instance.feasible]
+
+    def _depot(self) -> int:
+        return 0
 
     def _generate(self, num_arms: int, budget: int, instance_seed: int) -> CoupledInstance:
         return type(self).generator(num_arms, budget, instance_seed)  # type: ignore[no-any-return]
-
-    def _configure(self, instance: CoupledInstance, horizon: int | None, invalid: str) -> None:
-        if invalid not in _INVALID:
-            raise ValueError(f"invalid={invalid!r} is unknown: choose from {_INVALID}")
-        if instance.kind != self.kind:
-            raise ValueError(f"the instance is of kind {instance.kind!r}, this environment takes {self.kind!r}")
-        self.instance, self.invalid = instance, invalid
-        self.horizon = instance.horizon if horizon is None else horizon
-        arms = instance.arms
-        start = np.zeros((arms.num_arms, arms.num_states))
-        start[:, :2] = 0.5
-        self.start = start
-        self.params = make_params(arms, start, self.horizon, instance.next_state_rewards)
-        self.work = arms.num_arms * arms.num_states
-        self.observation_space = spaces.Box(0, arms.num_states - 1, (arms.num_arms,), np.int16)
-        self.action_space = FeasibleBinary(instance.feasible.action_size, instance.feasible)
-
-    def new_state(self, num_envs: int) -> State:
-        """Arrays for ``num_envs`` environments."""
-        return new_state(num_envs, self.params)
-
-    def check_actions(self, actions: NDArray[Any], state: State) -> NDArray[Any]:
-        """Returns the arms' levels, ``(n, J)``, with infeasible rows treated as ``invalid`` says."""
-        actions = super().check_actions(actions, state).astype(np.int8, copy=False)
-        feasible_set = self.instance.feasible
-        levels = feasible_set.levels(actions)
-        good = feasible_set.feasible_batch(actions)
-        if good.all():
-            return levels
-        if self.invalid == "error":
-            row = int(np.argmin(good))
-            raise ValueError(
-                f"infeasible action of environment {row}: {feasible_set.violation(actions[row])}; see feasible(), "
-                "sample_feasible() and linear_oracle(), or make the environment with invalid='project' or 'noop'"
-            )
-        levels = levels.copy()
-        levels[~good] = 0
-        if self.invalid == "project":
-            wanted = feasible_set.levels(actions[~good])
-            agreement = np.zeros((*wanted.shape, feasible_set.num_levels))
-            np.put_along_axis(agreement, wanted[..., None], 1.0, axis=-1)
-            levels[~good] = feasible_set.levels(feasible_set.linear_oracle(agreement))
-        return levels
-
-    def render_row(self, state: State, row: int, mode: str) -> str:
-        """The time, and how many arms are in each state."""
-        return describe_arms(state, row, self.instance.arms.num_states)
 
 
 def _loaded(path: str | Path | CoupledInstance) -> CoupledInstance:
@@ -115,6 +98,30 @@ class PathBandit(CoupledBandit):
     """See :class:`telos.envs.bandits.coupled_env.CoRMABPathEnv`."""
 
     kind, generator = "path", staticmethod(path_instance)
+
+    def __init__(self, persistent: bool = False, **shared: Any) -> None:
+        self.persistent = persistent
+        super().__init__(**shared)
+
+    def _feasible_sets(self) -> Sequence[FeasibleSet]:
+        home = self._home()
+        # Half a round trip a step.
+        return roaming_sets(home, home.max_length // 2) if self.persistent else [home]
+
+    def _depot(self) -> int:
+        return self._home().source
+
+    def _home(self) -> PathSet:
+        assert isinstance(self.instance.feasible, PathSet)  # as the instance's kind says
+        return self.instance.feasible
+
+    def check_actions(self, actions: NDArray[Any], state: State) -> Any:
+        """Returns the arms' levels, ``(n, J)``, and for a vehicle that stays out a column with where it goes."""
+        entries = super().check_actions(actions, state)
+        if not self.persistent:
+            return entries
+        pulls, ends = np.split(entries, 2, axis=1)
+        return np.column_stack([pulls, np.where(ends.any(axis=1), ends.argmax(axis=1), state.position)])
 
 
 class MatchingBandit(CoupledBandit):
@@ -134,18 +141,9 @@ class InterventionBandit(CoupledBandit):
 
     kind = "intervention"
 
-    def __init__(
-        self,
-        num_arms: int = 20,
-        budget: int = 5,
-        num_actions: int = 10,
-        horizon: int | None = None,
-        instance_seed: int = 0,
-        instance: str | CoupledInstance | None = None,
-        invalid: str = "error",
-    ) -> None:
+    def __init__(self, num_actions: int = 10, **shared: Any) -> None:
         self._num_actions = num_actions
-        super().__init__(num_arms, budget, horizon, instance_seed, instance, invalid)
+        super().__init__(**shared)
 
     def _generate(self, num_arms: int, budget: int, instance_seed: int) -> CoupledInstance:
         return intervention_instance(num_arms, budget, self._num_actions, instance_seed)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
 from telos.envs.bandits.coupled import CapacityBandit, InterventionBandit, MatchingBandit, PathBandit
-from telos.envs.bandits.feasible.base import FeasibleSet, LinearDescription
+from telos.envs.bandits.feasible_actions import FeasibleActions
 from telos.envs.engine.env import SimulatedEnv
 from telos.envs.engine.vector import SimulatedVectorEnv
 
@@ -36,7 +33,8 @@ than at the bottom, so that looking one step ahead leaves them alone, while thre
 ``MultiBinary({size})``, of which only the feasible vectors count; ``sample()`` gives feasible ones. {action}
 
 ## Observation Space
-``Box(0, 3, (J,), int16)``: each arm's state.
+``Box(0, 3, (J,), int16)``: each arm's state. With ``features=True`` a ``Dict``: ``arms`` as above, and ``features``,
+``Box(-inf, inf, (J, F), float32)``: for each arm the reward of each state, then its transition probabilities.
 
 ## Rewards
 The sum over arms of the reward of the state that is reached, between 0.1 J and 6 J.
@@ -44,7 +42,7 @@ The sum over arms of the reward of the state that is reached, between 0.1 J and 
 ### Reward terms
 | Term | Values | When |
 |---|---|---|
-| `arms` | 0.1 J to 6 J | every step; **the outcome** |
+| `arms` | 0.1 J to 6 J; at most `reward_cap` J / 5 | every step; **the outcome** |
 
 ## Starting State
 Each arm is in state 0 or 1, with equal chance.
@@ -59,8 +57,21 @@ Only by ``max_episode_steps`` of ``gym.make``.
 | Key | When | Meaning |
 |---|---|---|
 | `reward_terms` | every step | see above |
-| `expected_reward` | every step | expectation of the reward before the draw: what the paper reports |
 | `acted_on` | every step | number of arms with a level above 0 |
+| `expected_reward` | every step, unless `reward_cap` is given | expectation of the reward before the draw: what the paper reports |
+
+## Harder variants
+With prices for the arms' levels and a linear oracle, the published problem is nearly solved. Arguments make it harder:
+
+* ``observe="acted_on"``: only the arms acted on show their state. The observation is then each arm's belief state,
+  ``Box(0, S' - 1, (J,), int16)``, which :class:`telos.envs.bandits.belief.BeliefArms` explains and
+  ``env.unwrapped.family.beliefs`` turns into probabilities; the reward is the expected one, since a reward drawn from
+  the state would show it.
+* ``contagion=c``: an arm that has moved then follows a random neighbour of a planar graph, by one state towards the
+  state that the neighbour had before the step, with probability ``c``. Arms are no longer independent.
+* ``reward_cap=r``: arms form random groups of five, and a group earns at most ``r`` in a step: the reward is
+  submodular in the arms' rewards.
+{variants}
 
 ## Arguments
 | Parameter | Default | Meaning |
@@ -71,6 +82,10 @@ Only by ``max_episode_steps`` of ``gym.make``.
 | `instance_seed` | 0 | seed of the instance generator, apart from the seed of `reset` |
 | `instance` | None | a `CoupledInstance`, or the file that one was saved to, instead of a generated one |
 | `invalid` | `"error"` | what an infeasible action does: `"error"`, `"project"` (the feasible levels that agree with it on the most arms), `"noop"` (all passive) |
+| `observe` | `"always"` | `"always"` or `"acted_on"`, see above; the latter not with the next two |
+| `features` | False | whether the observation holds the instance |
+| `contagion` | 0 | probability, see above |
+| `reward_cap` | None | see above |
 
 On ``env.unwrapped``: ``feasible(action)``, ``sample_feasible(count)``, ``linear_oracle(weights)``,
 ``linear_constraints()``, ``enumerate()``; see :class:`telos.envs.bandits.feasible.base.FeasibleSet`.
@@ -99,44 +114,11 @@ arXiv:2503.01919.
 """  # noqa: E501 - a table's row is one line
 
 
-class _Coupling:
-    """Mixed into both faces: the feasible set's methods."""
-
-    family: Any
-    np_random: np.random.Generator
-
-    @property
-    def feasible_set(self) -> FeasibleSet:
-        """What joint actions may be taken."""
-        found: FeasibleSet = self.family.instance.feasible
-        return found
-
-    def feasible(self, action: ArrayLike) -> bool:
-        """Whether one joint action ``(n,)`` may be taken."""
-        return self.feasible_set.feasible(action)
-
-    def sample_feasible(self, count: int = 1) -> NDArray[np.int8]:
-        """Random feasible joint actions, int8 ``(count, n)``, drawn with ``np_random``."""
-        return self.feasible_set.sample(self.np_random, count)
-
-    def linear_oracle(self, weights: ArrayLike) -> NDArray[np.int8]:
-        """The joint actions that maximise the sum of ``weights[..., j, level of arm j]``; exact."""
-        return self.feasible_set.linear_oracle(weights)
-
-    def linear_constraints(self) -> LinearDescription:
-        """The feasible set as mixed-integer linear constraints."""
-        return self.feasible_set.linear_constraints()
-
-    def enumerate(self) -> NDArray[np.int8]:
-        """Every feasible joint action of a small instance."""
-        return self.feasible_set.enumerate()
-
-
 def _document(env: type[Any], **parts: str) -> None:
-    env.__doc__ = _DOCUMENTATION.format(**{"arguments": "", **parts})
+    env.__doc__ = _DOCUMENTATION.format(**{"arguments": "", "variants": "", **parts})
 
 
-class CoRMABInterventionEnv(_Coupling, SimulatedEnv):  # noqa: D101 - documented below
+class CoRMABInterventionEnv(FeasibleActions, SimulatedEnv):  # noqa: D101 - documented below
     family_type = InterventionBandit
 
 
@@ -154,7 +136,7 @@ need two or three at the same time.""",
 )
 
 
-class CoRMABPathEnv(_Coupling, SimulatedEnv):  # noqa: D101 - documented below
+class CoRMABPathEnv(FeasibleActions, SimulatedEnv):  # noqa: D101 - documented below
     family_type = PathBandit
 
 
@@ -165,12 +147,21 @@ _document(
     coupling="""The arms are nodes of a graph. A vehicle makes a closed walk of at most ``2 * budget`` edges from its
 depot, and acts on at most ``budget`` of the nodes that it visits.""",
     size="J",
-    action="Entry j is 1 to act on arm j.",
+    action="""Entry j is 1 to act on arm j.
+
+With ``persistent=True`` it is ``MultiBinary(2 J)``: entry J + j is 1 for a walk that ends in node j, and none of these
+is 1 for a walk that ends where it began. What is feasible then depends on where the vehicle is, so ``sample()`` gives
+any vector, and ``env.unwrapped.sample_feasible()`` feasible ones.""",
     budget="largest number of arms acted on; the walk has at most twice as many edges",
+    arguments="| `persistent` | False | whether the vehicle stays out, see above |\n",
+    variants="""* ``persistent=True``: the vehicle does not go home. A step's walk has at most ``budget`` edges,
+  begins where the last one ended (at the depot at first), and ends anywhere. The observation is a ``Dict`` with
+  ``arms`` and ``vehicle``, ``MultiBinary(J)``, 1 for the node that it is in.
+""",
 )
 
 
-class CoRMABMatchingEnv(_Coupling, SimulatedEnv):  # noqa: D101 - documented below
+class CoRMABMatchingEnv(FeasibleActions, SimulatedEnv):  # noqa: D101 - documented below
     family_type = MatchingBandit
 
 
@@ -186,7 +177,7 @@ two (worker, slot) pairs that fit its slots; a pair serves one arm.""",
 )
 
 
-class CoRMABCapacityEnv(_Coupling, SimulatedEnv):  # noqa: D101 - documented below
+class CoRMABCapacityEnv(FeasibleActions, SimulatedEnv):  # noqa: D101 - documented below
     family_type = CapacityBandit
 
 
@@ -202,25 +193,25 @@ assigned to workers so that no worker's costs exceed the capacity (a multiple kn
 )
 
 
-class CoRMABInterventionVectorEnv(_Coupling, SimulatedVectorEnv):
+class CoRMABInterventionVectorEnv(FeasibleActions, SimulatedVectorEnv):
     """Many environments on the same instance; see :class:`CoRMABInterventionEnv`."""
 
     family_type = InterventionBandit
 
 
-class CoRMABPathVectorEnv(_Coupling, SimulatedVectorEnv):
+class CoRMABPathVectorEnv(FeasibleActions, SimulatedVectorEnv):
     """Many environments on the same instance; see :class:`CoRMABPathEnv`."""
 
     family_type = PathBandit
 
 
-class CoRMABMatchingVectorEnv(_Coupling, SimulatedVectorEnv):
+class CoRMABMatchingVectorEnv(FeasibleActions, SimulatedVectorEnv):
     """Many environments on the same instance; see :class:`CoRMABMatchingEnv`."""
 
     family_type = MatchingBandit
 
 
-class CoRMABCapacityVectorEnv(_Coupling, SimulatedVectorEnv):
+class CoRMABCapacityVectorEnv(FeasibleActions, SimulatedVectorEnv):
     """Many environments on the same instance; see :class:`CoRMABCapacityEnv`."""
 
     family_type = CapacityBandit

@@ -72,13 +72,32 @@ class _Block:
                 worth.argmax(axis=0, out=choice[t])
         return values, choice
 
-    def forward(self, choice: NDArray[np.intp]) -> Floats:
-        """Expected use of each level under a policy: float64 ``(H, A, block)``."""
+    def soft_backward(self, charges: Floats, temperature: float) -> tuple[Floats, Floats]:
+        """Like `backward` with softmax for max: values ``(H + 1, S, block)``, shares of levels ``(H, A, S, block)``."""
+        horizon = len(charges)
+        values = np.zeros((horizon + 1, *self.start.shape))
+        shares = np.empty((horizon, *self.rewards.shape))
+        transitions = self.transitions * (self.discount / temperature)
+        rewards, charges = self.rewards / temperature, charges / temperature
+        for t in range(horizon - 1, -1, -1):
+            worth = np.einsum("aszj,zj->asj", transitions, values[t + 1], out=shares[t])
+            worth += rewards
+            worth -= charges[t][:, None]
+            most = worth.max(axis=0)
+            worth -= most
+            np.exp(worth, out=worth)
+            total = worth.sum(axis=0)
+            worth /= total
+            values[t] = temperature * (most + np.log(total))
+        return values, shares
+
+    def forward(self, policy: Floats | NDArray[np.intp]) -> Floats:
+        """Expected use of levels ``(H, A, block)`` under levels ``(H, S, block)`` or shares ``(H, A, S, block)``."""
         levels = np.arange(len(self.transitions))[:, None, None]
-        use = np.empty((len(choice), len(levels), self.start.shape[1]))
+        use = np.empty((len(policy), len(levels), self.start.shape[1]))
         mass = self.start
-        for t, taken in enumerate(choice):
-            occupancy = np.where(taken == levels, mass, 0.0)
+        for t, taken in enumerate(policy):
+            occupancy = np.where(taken == levels, mass, 0.0) if policy.ndim == 3 else taken * mass
             use[t] = occupancy.sum(axis=1)
             mass = np.einsum("aszj,asj->zj", self.transitions, occupancy)
         return use
@@ -110,16 +129,42 @@ class Dual:
             slack -= (block.forward(choice) * cost).sum(axis=(1, 2))
         return value, slack * self.weights
 
-    def hull(self, prices: Floats, feasible_set: FeasibleSet) -> tuple[float, Floats, NDArray[np.int64]]:
-        """The bound under prices ``(H, J, A)``, its gradient, and the levels ``(H, J)`` that collect the charges."""
+    def collect(self, prices: Floats, feasible_set: FeasibleSet) -> tuple[Floats, NDArray[np.int64]]:
+        """The most that feasible actions collect under prices ``(H, J, A)``, ``(H,)``, and their levels ``(H, J)``."""
         levels = feasible_set.levels(feasible_set.linear_oracle(prices))
-        slack = np.equal(levels[..., None], np.arange(self.arms.num_levels)).astype(np.float64)
-        value = float(self.weights @ (slack * prices).sum(axis=(1, 2)))
+        paid: Floats = np.take_along_axis(prices, levels[..., None], axis=2).sum(axis=(1, 2))
+        return paid, levels
+
+    def to_go(self, paid: Floats) -> Floats:
+        """Sums of amounts ``(H,)`` from each time on, discounted to it: ``(H + 1,)``."""
+        rest = np.cumsum((self.weights * paid)[::-1])[::-1] / self.weights
+        return np.append(rest, 0.0)
+
+    def hull(self, prices: Floats, feasible_set: FeasibleSet) -> tuple[float, NDArray[np.int64]]:
+        """The bound under prices ``(H, J, A)``, and the levels ``(H, J)`` that collect the charges."""
+        paid, levels = self.collect(prices, feasible_set)
+        return float(self.weights @ paid) + float((self.start * self.values(prices)[0]).sum()), levels
+
+    def soft_hull(self, prices: Floats, actions: Floats, temperature: float) -> tuple[float, Floats]:
+        """The bound over known actions with softmax for max, and its gradient: smooth in the prices.
+
+        Args:
+            prices: ``(H, J, A)``.
+            actions: ``(K, J, A)``, one-hot: the levels of the actions.
+            temperature: In units of reward; as it falls to 0 the value falls to the bound's.
+        """
+        flat = actions.reshape(len(actions), -1)
+        charges = prices.reshape(len(prices), -1) @ flat.T / temperature
+        most = charges.max(axis=1, keepdims=True)
+        np.exp(charges - most, out=charges)
+        total = charges.sum(axis=1, keepdims=True)
+        value = temperature * float(self.weights @ (most + np.log(total))[:, 0])
+        slack = (charges / total @ flat).reshape(prices.shape)
         for block in self.blocks:
-            values, choice = block.backward(prices[:, block.part].transpose(0, 2, 1))
+            values, shares = block.soft_backward(prices[:, block.part].transpose(0, 2, 1), temperature)
             value += float((block.start * values[0]).sum())
-            slack[:, block.part] -= block.forward(choice).transpose(0, 2, 1)
-        return value, slack * self.weights[:, None, None], levels
+            slack[:, block.part] -= block.forward(shares).transpose(0, 2, 1)
+        return value, slack * self.weights[:, None, None]
 
     def values(self, prices: Floats) -> Floats:
         """Each arm's values ``(H + 1, J, S)`` under prices ``(H, J, A)``."""

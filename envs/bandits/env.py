@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from telos.envs.bandits.feasible_actions import FeasibleActions
 from telos.envs.bandits.restless import RestlessBandit
 from telos.envs.engine.env import SimulatedEnv
 from telos.envs.engine.vector import SimulatedVectorEnv
@@ -9,7 +10,7 @@ from telos.envs.engine.vector import SimulatedVectorEnv
 __all__ = ["RestlessBanditEnv", "RestlessBanditVectorEnv"]
 
 
-class RestlessBanditEnv(SimulatedEnv):
+class RestlessBanditEnv(FeasibleActions, SimulatedEnv):
     """A restless bandit: every arm moves at every step, and a budget lets the agent act on a few.
 
     ## Description
@@ -21,7 +22,10 @@ class RestlessBanditEnv(SimulatedEnv):
     ``MultiBinary(J)`` for two levels, ``MultiDiscrete([A] * J)`` for more: each arm's level.
 
     ## Observation Space
-    ``Box(0, S - 1, (J,), int16)``: each arm's state.
+    ``Box(0, S - 1, (J,), int16)``: each arm's state. With ``features=True`` a ``Dict``: ``arms`` as above, and
+    ``features``, ``Box(-inf, inf, (J, F), float32)``: each arm's rewards by level and state, then its transition
+    probabilities. With ``observe="acted_on"`` each arm's belief state, see
+    :class:`telos.envs.bandits.belief.BeliefArms`; ``env.unwrapped.family.beliefs`` turns it into probabilities.
 
     ## Rewards
     The sum over arms of the expected reward of the level in the state before the step; unbounded in general.
@@ -44,8 +48,8 @@ class RestlessBanditEnv(SimulatedEnv):
     | Key | When | Meaning |
     |---|---|---|
     | `reward_terms` | every step | see above |
-    | `expected_reward` | every step | expectation of the reward before the draw |
     | `acted_on` | every step | number of arms with a level above 0 |
+    | `expected_reward` | every step | expectation of the reward before the draw |
 
     ## Arguments
     | Parameter | Default | Meaning |
@@ -57,8 +61,13 @@ class RestlessBanditEnv(SimulatedEnv):
     | `instance_seed` | 0 | seed of the generator, apart from the seed of `reset` |
     | `level_costs` | None | cost of each level, integers, the passive level's 0; None is the level's number |
     | `invalid` | `"error"` | what an action over the budget does: `"error"`, `"project"` (arms that come first keep their levels while the budget lasts), `"noop"` (all passive) |
+    | `observe` | `"always"` | `"acted_on"`: only the arms acted on show their state; the reward is the expected one under the belief |
+    | `features` | False | whether the observation holds the instance |
     | `arms` | None | own arms: an `Arms`, or its arrays by name; `instance` and `num_arms` are then ignored |
     | `start` | None | probabilities of the first states, `(J, S)` |
+
+    On ``env.unwrapped``: ``feasible(action)``, ``sample_feasible(count)``, ``linear_oracle(weights)``,
+    ``linear_constraints()``, ``enumerate()``; see :class:`telos.envs.bandits.feasible.base.FeasibleSet`.
 
     ## Vectorized environment
     ``gym.make_vec("RestlessBandit-v0", num_envs=1024)``: one batch, no processes, all autoreset modes (argument
@@ -84,7 +93,7 @@ class RestlessBanditEnv(SimulatedEnv):
     family_type = RestlessBandit
 
 
-class RestlessBanditVectorEnv(SimulatedVectorEnv):
+class RestlessBanditVectorEnv(FeasibleActions, SimulatedVectorEnv):
     """Many restless bandits with the same arms; see :class:`RestlessBanditEnv`."""
 
     family_type = RestlessBandit

@@ -94,6 +94,34 @@ def birth_death_arms(num_arms: int, seed: int, num_good: int = 0) -> Arms:
     )
 
 
+def streaming_arms(num_arms: int, seed: int) -> Arms:
+    """SEQUOIA's arms that opt in and out: a fifth state, 4, stands for "absent", pays nothing and hears nothing.
+
+    An arm leaves after a step with its own probability U(0.02, 0.1), whatever is done, and another takes its place, in
+    state 0, with probability U(0.05, 0.2) a step. So the number of arms that matter drifts, as in programmes that
+    people enrol in and leave: the streaming bandits of Mate et al. (arXiv:2103.04730), who fix each arm's times of
+    arrival and departure, where ours are random. The numbers are ours.
+
+    Args:
+        num_arms: J, absent arms included.
+        seed: The instance's seed, >= 0.
+
+    Returns:
+        Arms with 2 levels and 5 states.
+    """
+    leaves = stream(seed, "leaves").uniform(0.02, 0.1, (num_arms, 1, 1))
+    returns = stream(seed, "returns").uniform(0.05, 0.2, (num_arms, 1))
+    present = birth_death_transitions(birth_death_up(num_arms, seed))
+    states = present.shape[2]
+    transitions = np.zeros((num_arms, 2, states + 1, states + 1))
+    transitions[:, :, :states, :states] = present * (1.0 - leaves[..., None])
+    transitions[:, :, :states, states] = leaves
+    transitions[:, :, states, 0] = returns
+    transitions[:, :, states, states] = 1.0 - returns
+    pays = np.pad(birth_death_rewards(num_arms, 0, seed), ((0, 0), (0, 1)))
+    return next_state_arms(transitions, pays)
+
+
 def random_arms(num_arms: int, seed: int, num_states: int = 4, num_levels: int = 2) -> Arms:
     """Arms without structure: transition rows uniform on the simplex (Dirichlet(1)), rewards U(0, 1).
 

@@ -12,7 +12,8 @@ in which the expected levels of each step lie in the convex hull of the feasible
 References: Hawkins, "A Langrangian decomposition approach to weakly coupled dynamic optimization problems" (PhD thesis,
 MIT, 2003) and Adelman and Mersereau, Operations Research 56(3), 2008, for the relaxation; Lemarechal, Nemirovskii and
 Nesterov, Mathematical Programming 69, 1995, for the level method; Wentges, International Transactions in Operational
-Research 4(2), 1997, for separating columns at a mixture of the best and the newest prices.
+Research 4(2), 1997, for separating columns at a mixture of the best and the newest prices; Nesterov, Mathematical
+Programming 103, 2005, for smoothing a maximum by its softmax.
 """
 
 from __future__ import annotations
@@ -21,23 +22,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from telos.envs.bandits.arms import Arms
 from telos.envs.bandits.dual import Dual, Floats
-from telos.envs.bandits.fluid import FluidProgram
+from telos.envs.bandits.fluid import HullSearch
 
 if TYPE_CHECKING:
     from telos.envs.bandits.feasible.base import FeasibleSet
 
 __all__ = ["Bound", "hull_bound", "lagrangian_bound"]
 
-_WARM_STEPS = 120  # ours: cheap dual steps that spare the linear program its first, blind rounds
-_WARM_STEP = 0.12  # ours: how far a price moves in the first of them, as a share of the range of rewards
-_WARM_MEMORY = 0.7  # ours: weight of the earlier directions in a warm step
-_WARM_ACTIVE = 200  # ours: joint actions per time in the first linear program
-_MORE_ACTIVE = 50  # ours: joint actions per time that join it in each round
-_MIXTURE = 0.7  # ours: weight of the best prices known where columns are separated
 _LEVEL = 0.7  # ours: where between its two bounds the level method aims
 _ROUNDS = 500  # ours: a cap that only degenerate problems reach; the bound is valid there all the same
 
@@ -51,16 +46,46 @@ class Bound:
 
     Attributes:
         value: The bound, in units of reward.
-        gap: How far the bound may still be above the relaxation's own optimum (a solver's word, for diagnosis only).
+        gap: How far the bound may still be above the relaxation's own optimum (a solver's word, for diagnosis only; an
+            estimate where no linear program was solved).
         prices: Float64 ``(H, J, A)``, possibly a read-only view: the charge for each level, in units of reward.
         values: Float64 ``(H + 1, J, S)``: the best expected reward less charges of each arm on its own from time ``t``
             on, discounted to time ``t``; the last row is 0.
+        paid_back: Float64 ``(H + 1,)``: the most that feasible joint actions could collect in charges from time ``t``
+            on, discounted to time ``t``; the last entry is 0.
     """
 
     value: float
     gap: float
     prices: Floats
     values: Floats
+    paid_back: Floats
+
+    def value_at(self, t: int, states: ArrayLike) -> Floats:
+        """A certified upper bound on the expected reward from time ``t`` on, whatever was done before.
+
+        The prices bound every policy from any states at any time; away from the start they are not the best prices, so
+        the bound is looser there. Averaged over the start's distribution at time 0 it is ``value``.
+
+        Args:
+            t: Time step, in ``0..H``.
+            states: Integer states ``(..., J)``.
+
+        Returns:
+            Float64 ``(...)``, in units of reward, discounted to time ``t``.
+
+        Raises:
+            ValueError: If the time or a state is out of range, or the states have the wrong shape or type.
+        """
+        given = np.asarray(states)
+        steps, count, size = self.values.shape
+        if not 0 <= t < steps:
+            raise ValueError(f"t must be in 0..{steps - 1}; got {t}")
+        if given.shape[-1:] != (count,) or not np.issubdtype(given.dtype, np.integer):
+            raise ValueError(f"states must be integers of shape (..., {count}); got {given.dtype} of {given.shape}")
+        if given.size and (given.min() < 0 or given.max() >= size):
+            raise ValueError(f"states must be in 0..{size - 1}; got {given.min()} to {given.max()}")
+        return np.asarray(self.values[t][np.arange(count), given].sum(axis=-1) + self.paid_back[t])
 
 
 def lagrangian_bound(
@@ -124,7 +149,7 @@ def lagrangian_bound(
         moved = _project(centre, np.vstack([-cuts, np.eye(horizon)]), np.append(aims, np.zeros(horizon)))
         price = model.x[:horizon] if moved is None else np.maximum(moved, 0.0)
     prices = np.broadcast_to(centre[:, None, None] * table, (horizon, arms.num_arms, arms.num_levels))
-    return Bound(best, best - lowest, prices, dual.values(prices))
+    return Bound(best, best - lowest, prices, dual.values(prices), dual.to_go(budget * centre))
 
 
 def _check_costs(arms: Arms, budget: float, costs: ArrayLike | None) -> Floats:
@@ -178,9 +203,11 @@ def hull_bound(
 ) -> Bound:
     """Bounds the optimum with the expected levels of each step in the convex hull of the feasible set.
 
-    Column generation: the fluid program over the joint actions known so far gives prices, and the set's linear oracle
-    answers them with further actions, until the program and the bound agree. Its size grows with ``H J S A``; beyond
-    a hundred arms use :func:`lagrangian_bound`, if the set is a budget.
+    First the dual, smoothed by a softmax, is minimised at falling temperatures; that alone comes within about a
+    thousandth, in a fraction of a second at a hundred arms, and is all that happens from a tolerance of 1e-3 on. Then
+    column generation: the fluid program over the joint actions known so far gives prices, and the set's linear oracle
+    answers them with further actions, until the program and the bound agree. The program's size grows with
+    ``H J S A``; beyond forty arms a tolerance of 1e-3, or :func:`lagrangian_bound` if the set is a budget, is quicker.
 
     Args:
         arms: ``J`` arms.
@@ -200,55 +227,9 @@ def hull_bound(
             f"({feasible_set.num_arms} arms, {feasible_set.num_levels} levels) must agree"
         )
     dual = Dual(arms, horizon, initial, discount)
-    best, prices, pool = _warm_start(dual, feasible_set)
-    program = FluidProgram(dual)
-    known = np.array(list(pool))
-    active = _dearest(prices, known, _WARM_ACTIVE)
-    lowest = -np.inf
-    for _ in range(_ROUNDS):
-        lowest, newest = program.solve(known, active)
-        points = (newest, _MIXTURE * prices + (1.0 - _MIXTURE) * newest)
-        for point in points:
-            value, _, levels = dual.hull(point, feasible_set)
-            pool.update(dict.fromkeys(map(tuple, levels.tolist())))
-            if value < best:
-                best, prices = value, point
-        if best - lowest <= tolerance * max(abs(best), dual.range):
-            break
-        known = np.array(list(pool))
-        size = active.sum()
-        active = np.pad(active, ((0, 0), (0, len(known) - active.shape[1])))
-        for point in points:
-            active |= _dearest(point, known, _MORE_ACTIVE)
-        if active.sum() == size:  # nothing is missing from the program: what is left of the gap is rounding
-            break
-    return Bound(best, best - lowest, prices, dual.values(prices))
-
-
-def _dearest(prices: Floats, known: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
-    """Marks, at each time, the ``count`` known level vectors ``(K, J)`` that collect most: bool ``(H, K)``."""
-    taken = np.equal(known[:, :, None], np.arange(prices.shape[2])).reshape(len(known), -1)
-    charges = prices.reshape(len(prices), -1) @ taken.T
-    marked = np.zeros(charges.shape, dtype=np.bool_)
-    np.put_along_axis(marked, np.argsort(-charges, axis=1, kind="stable")[:, :count], True, axis=1)
-    return marked
-
-
-def _warm_start(dual: Dual, feasible_set: FeasibleSet) -> tuple[float, Floats, dict[tuple[int, ...], None]]:
-    """Subgradient steps with momentum: the best bound met, its prices, and every level vector that the oracle gave."""
-    prices = np.zeros((len(dual.weights), dual.arms.num_arms, dual.arms.num_levels))
-    best, best_prices = np.inf, prices
-    pool: dict[tuple[int, ...], None] = {}
-    direction: Floats | None = None
-    for step in range(_WARM_STEPS):
-        value, slope, levels = dual.hull(prices, feasible_set)
-        pool.update(dict.fromkeys(map(tuple, levels.tolist())))
-        if value < best:
-            best, best_prices = value, prices
-        direction = slope if direction is None else _WARM_MEMORY * direction + (1.0 - _WARM_MEMORY) * slope
-        length = float(np.linalg.norm(direction))
-        if length == 0.0:
-            break
-        reach = _WARM_STEP * dual.range * np.sqrt(prices.size / ((step + 1) * prices.shape[2]))
-        prices = prices - reach / length * direction
-    return best, best_prices, pool
+    search = HullSearch(dual, feasible_set, tolerance)
+    search.anneal()
+    if search.gap > search.allowed:
+        search.generate_columns()
+    paid, _ = dual.collect(search.prices, feasible_set)
+    return Bound(search.value, search.gap, search.prices, dual.values(search.prices), dual.to_go(paid))

@@ -3,66 +3,62 @@
 from __future__ import annotations
 
 import copy
-import enum
-import sys
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from telos.envs.engine.arrays import arrays_on, mapped
+from telos.envs.engine.episodes import Clock, Rules, WhenDone, begin_body, step_body
 from telos.envs.engine.family import Family
-from telos.envs.engine.kernels import Kernel
-from telos.envs.engine.random import episode_key, step_key
-from telos.envs.engine.rules import rule
+from telos.envs.engine.kernels import Kernel, source_version
 from telos.envs.engine.threads import default_threads
 
-__all__ = ["Batch", "Snapshot", "Step", "WhenDone"]
+__all__ = ["Batch", "Snapshot", "Step", "View"]
 
 UNLIMITED = np.iinfo(np.int64).max
 
 
-class WhenDone(enum.IntEnum):
-    """What a step does about an environment whose episode is over."""
-
-    NOTHING = 0
-    RESET_IN_NEXT_STEP = 1
-    RESET_AT_ONCE = 2
-
-
-class Clock(NamedTuple):
-    """Where each environment is in its sequence of random numbers; all arrays have shape ``(num_envs,)``."""
-
-    seed: NDArray[np.uint64]
-    episode: NDArray[np.uint64]
-    step: NDArray[np.int64]
-    over: NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Step:
-    """What a step returns; first axis is the environment.
+class View(NamedTuple):
+    """What there is to see of a batch.
 
     Attributes:
         observation: Array or named tuple of arrays.
-        rewards: float64 ``(n,)``, the sum of the terms.
-        terms: float64 ``(n, number of terms)``.
-        metrics: float64 ``(n, number of metrics)``.
-        terminated: bool ``(n,)``.
-        truncated: bool ``(n,)``.
-        began: bool ``(n,)``, environments that began an episode instead of taking the action.
-        final_observation: With ``RESET_AT_ONCE``, the last observations of the episodes that ended, else None.
+        action_mask: int8 ``(n, actions)``, 1 for an allowed one; None if the family has no masks.
     """
 
     observation: Any
-    rewards: NDArray[np.float64]
-    terms: NDArray[np.float64]
-    metrics: NDArray[np.float64]
-    terminated: NDArray[np.bool_]
-    truncated: NDArray[np.bool_]
-    began: NDArray[np.bool_]
-    final_observation: Any
+    action_mask: Any
+
+
+class Step(NamedTuple):
+    """What a step returns: NumPy arrays, or PyTorch tensors on a GPU. First axis is the environment.
+
+    With several agents, the second axis of every array is the agent.
+
+    Attributes:
+        view: After the step.
+        final: With ``RESET_AT_ONCE``, the last views of the episodes that ended, zero elsewhere; otherwise None.
+        rewards: float64 ``(n,)``, the sum of the terms.
+        terms: float64 ``(n, number of terms)``.
+        metrics: float64 ``(n, number of metrics)``.
+        terminated: bool ``(n,)``; of an agent, in every step from its end on.
+        truncated: bool ``(n,)``.
+        acted: bool ``(n,)``, False where an episode began instead, and for agents that were done before.
+    """
+
+    view: View
+    final: View | None
+    rewards: Any
+    terms: Any
+    metrics: Any
+    terminated: Any
+    truncated: Any
+    acted: Any
 
 
 @dataclass(frozen=True)
@@ -82,6 +78,10 @@ class Batch:
         max_episode_steps: Steps after which an episode is truncated, or None.
         num_threads: CPU threads at most; None takes every core that the process may use. Results do not depend on it.
         device: ``"cpu"`` or ``"cuda"``.
+        keep_agents: Whether arrays have the axis of the agents. Without it, a multi-agent family must have one agent.
+
+    Raises:
+        ValueError: If a number is below 1, the family does not run on the device, or agents are too many or missing.
     """
 
     def __init__(
@@ -91,6 +91,7 @@ class Batch:
         max_episode_steps: int | None = None,
         num_threads: int | None = None,
         device: str = "cpu",
+        keep_agents: bool = False,
     ) -> None:
         for name, value in {
             "num_envs": num_envs,
@@ -99,67 +100,115 @@ class Batch:
         }.items():
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
+        _check_agents(family, keep_agents)
+        if device not in family.devices:
+            raise ValueError(
+                f"{type(family).__name__} runs on {' and '.join(family.devices)}, not on device={device!r}; make it "
+                "with one of those"
+            )
+        self.arrays = arrays_on(device)
         self.family, self.size = family, num_envs
         self.max_steps = UNLIMITED if max_episode_steps is None else max_episode_steps
         self.threads = num_threads or default_threads()
-        self.clock = Clock(
+        clock = Clock(
             np.zeros(num_envs, np.uint64),
             np.zeros(num_envs, np.uint64),
             np.zeros(num_envs, np.int64),
-            np.ones(num_envs, np.bool_),
+            np.ones((num_envs, *family.agent_shape), np.bool_),
         )
-        self.state = family.new_state(num_envs)
+        asarray = self.arrays.asarray
+        self.clock, self.state = mapped(asarray, clock), mapped(asarray, family.new_state(num_envs))
+        self._params = mapped(asarray, family.params)
+        self._hides_agent = bool(family.agents) and not keep_agents
         self._device = device
-        self._begin, self._step = _kernels(type(family), device)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Makes what a process makes for itself: kernels, and what they see of the arrays."""
+        self._begin, self._step = _kernels(Rules.of(self.family), self._device)
+        self._shared = tuple(mapped(self.arrays.kernel_view, part) for part in (self.clock, self.state, self._params))
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but the kernels, which every process makes for itself."""
-        return {name: value for name, value in vars(self).items() if name not in ("_begin", "_step")}
+        """All but what every process makes for itself."""
+        own = ("_begin", "_step", "_shared", "arrays")
+        return {name: value for name, value in vars(self).items() if name not in own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restores the batch with this process's kernels."""
         vars(self).update(state)
-        self._begin, self._step = _kernels(type(self.family), self._device)
+        self.arrays = arrays_on(self._device)
+        self._prepare()
 
-    def reset(self, rows: NDArray[np.bool_], seeds: NDArray[np.uint64] | None) -> Any:
-        """Begins an episode in some environments; returns the observations of all.
+    @property
+    def over(self) -> Any:
+        """Which episodes are over, bool ``(n,)``."""
+        return self.of_environments(self.clock.over)
+
+    def of_environments(self, done: Any) -> Any:
+        """Whether all agents are done, ``(n,)`` of ``(n, agents)``; the flags as they are without that axis."""
+        return done.all(-1) if done.ndim == 2 else done
+
+    def reset(self, rows: Any, seeds: Any) -> View:
+        """Begins an episode in some environments; returns what there is to see of all.
 
         Args:
             rows: Which, bool ``(n,)``.
             seeds: New seeds of all environments, uint64 ``(n,)``, used in ``rows``; None goes on to each one's next
                 episode.
         """
-        if seeds is None:
-            self.clock.episode[rows] += np.uint64(1)
-        else:
-            self.clock.seed[rows] = seeds[rows]
-            self.clock.episode[rows] = 0
-        observation = self.family.new_observation(self.size)
-        arguments = (rows, self.clock, self.state, self.family.params, observation)
+        arrays = self.arrays
+        view = self._new_view(arrays.empty)
+        clock, state, params = self._shared
+        given = clock.seed if seeds is None else arrays.kernel_view(arrays.asarray(seeds))
+        rows = arrays.kernel_view(arrays.asarray(rows))
+        arguments = (rows, seeds is not None, given, clock, state, params, self._seen(view))
         self._begin(self.size, arguments, self.threads, self.family.work)
-        return observation
+        return self._without_agent(view) if self._hides_agent else view
 
-    def step(self, actions: NDArray[Any], when_done: WhenDone) -> Step:
-        """Takes a step in every environment; ``actions`` has passed :meth:`Family.check_actions`."""
-        family, size = self.family, self.size
-        observation = family.new_observation(size)
-        final = family.new_observation(size) if when_done is WhenDone.RESET_AT_ONCE else observation
-        step = Step(
-            observation,
-            np.zeros(size),
-            np.zeros((size, len(family.terms))),
-            np.zeros((size, len(family.metrics))),
-            np.zeros(size, np.bool_),
-            np.zeros(size, np.bool_),
-            np.zeros(size, np.bool_),
-            final,
-        )
+    def step(self, actions: Any, when_done: WhenDone) -> Step:
+        """Takes a step in every environment.
+
+        Raises:
+            ValueError: If an action is invalid.
+        """
+        family, arrays, shape = self.family, self.arrays, self.clock.over.shape
+        actions = arrays.asarray(actions)
+        if tuple(actions.shape[:1]) != (self.size,):
+            raise ValueError(
+                f"actions must have shape ({self.size}, ...), one for each environment; got {tuple(actions.shape)}"
+            )
+        if self._hides_agent:
+            actions = actions[:, None]
+        actions = family.check_actions(actions, self.state)
+        zeros, see = arrays.zeros, arrays.kernel_view
+        view = self._new_view(arrays.empty)
+        final = self._new_view(zeros) if when_done is WhenDone.RESET_AT_ONCE else None
+        rewards = zeros(shape, np.float64)
+        terms = zeros((*shape, len(family.terms)), np.float64)
+        metrics = zeros((*shape, len(family.metrics)), np.float64)
+        terminated, truncated, acted = zeros(shape, np.bool_), zeros(shape, np.bool_), zeros(shape, np.bool_)
+        seen = self._seen(view)
+        last = seen if final is None else self._seen(final)
         arguments = (
-            *(actions, self.clock, self.state, family.params, int(when_done), self.max_steps, observation, final),
-            *(step.rewards, step.terms, step.metrics, step.terminated, step.truncated, step.began),
+            *(see(actions), *self._shared, int(when_done), self.max_steps, seen, last),
+            *(see(rewards), see(terms), see(metrics), see(terminated), see(truncated), see(acted)),
         )
-        self._step(size, arguments, self.threads, family.work)
-        return step
+        self._step(self.size, arguments, self.threads, family.work)
+        step = Step(view, final, rewards, terms, metrics, terminated, truncated, acted)
+        return self._without_agent(step) if self._hides_agent else step
+
+    def _new_view(self, make: Callable[..., Any]) -> View:
+        return View(self.family.new_observation(self.size, make), self.family.new_action_mask(self.size, make))
+
+    def _seen(self, view: View) -> Any:
+        """A view as kernels take it."""
+        see = self.arrays.kernel_view
+        observation = mapped(see, view.observation)
+        return observation if view.action_mask is None else (observation, see(view.action_mask))
+
+    def _without_agent(self, part: Any) -> Any:
+        """Arrays with one agent, without its axis."""
+        return mapped(lambda array: None if array is None else array[:, 0], part)
 
     def clone(self) -> Snapshot:
         """An exact copy of every environment, random numbers included."""
@@ -169,89 +218,36 @@ class Batch:
         """Goes back to a copy, which stays valid.
 
         Raises:
-            ValueError: If the copy is of a batch of another size or family.
+            ValueError: If the copy is of a batch of another size, family or device.
         """
-        for own, kept in zip((*self.clock, *self.state), (*snapshot.clock, *snapshot.state), strict=True):
+        pairs = list(zip((*self.clock, *self.state), (*snapshot.clock, *snapshot.state), strict=True))
+        for own, kept in pairs:
             if own.shape != kept.shape or own.dtype != kept.dtype:
                 raise ValueError(
-                    f"the snapshot holds arrays of shape {kept.shape} where this environment has {own.shape}; restore "
-                    "it into an environment made with the same arguments"
+                    f"the snapshot holds {kept.dtype} arrays of shape {tuple(kept.shape)} where this environment has "
+                    f"{own.dtype} {tuple(own.shape)}; restore it into an environment made with the same arguments"
                 )
-        for own, kept in zip((*self.clock, *self.state), (*snapshot.clock, *snapshot.state), strict=True):
+        for own, kept in pairs:
             own[...] = kept
 
 
-_made: dict[tuple[type[Family], str], tuple[Kernel, Kernel]] = {}
+def _check_agents(family: Family, keep_agents: bool) -> None:
+    name, count = type(family).__name__, len(family.agents)
+    if keep_agents and not count:
+        raise ValueError(f"{name} declares no agents: make it as a Gymnasium environment")
+    if not keep_agents and count > 1:
+        raise ValueError(f"{name} has {count} agents: make its parallel environment, or make it with one agent")
 
 
-def _kernels(family: type[Family], device: str) -> tuple[Kernel, Kernel]:
+@cache
+def _kernels(rules: Rules, device: str) -> tuple[Kernel, Kernel]:
     """The two kernels of a family, made once a process."""
-    if (family, device) not in _made:
-        folder = Path(sys.modules[family.__module__].__file__ or ".").parent
-        name = f"{family.__module__}.{family.__qualname__}"
-        _made[family, device] = (
-            Kernel(_begin_body(family), folder, f"the reset of {name}", device),
-            Kernel(_step_body(family), folder, f"the step of {name}", device),
-        )
-    return _made[family, device]
-
-
-def _begin_body(family: type[Family]) -> Any:
-    reset_rule, observe_rule = family.reset_rule, family.observe_rule
-
-    @rule
-    def begin(i, rows, clock, state, params, observation):
-        if rows[i]:
-            clock.step[i] = 0
-            clock.over[i] = False
-            reset_rule(i, step_key(episode_key(clock.seed[i], clock.episode[i]), 0), state, params)
-        observe_rule(i, state, params, observation)
-
-    return begin
-
-
-def _step_body(family: type[Family]) -> Any:
-    reset_rule, step_rule, observe_rule = family.reset_rule, family.step_rule, family.observe_rule
-    number_of_terms = len(family.terms)
-    in_next_step, at_once = int(WhenDone.RESET_IN_NEXT_STEP), int(WhenDone.RESET_AT_ONCE)
-
-    @rule
-    def step(
-        i,
-        actions,
-        clock,
-        state,
-        params,
-        when_done,
-        max_steps,
-        observation,
-        final,
-        rewards,
-        terms,
-        metrics,
-        terminated,
-        truncated,
-        began,
-    ):
-        if clock.over[i] and when_done == in_next_step:
-            began[i] = True
-        else:
-            clock.step[i] += 1
-            key = step_key(episode_key(clock.seed[i], clock.episode[i]), clock.step[i])
-            terminated[i] = step_rule(i, key, actions, state, params, terms, metrics)
-            truncated[i] = not terminated[i] and clock.step[i] >= max_steps
-            clock.over[i] = terminated[i] or truncated[i]
-            reward = 0.0
-            for term in range(number_of_terms):
-                reward += terms[i, term]
-            rewards[i] = reward
-            if clock.over[i] and when_done == at_once:
-                observe_rule(i, state, params, final)
-        if began[i] or (clock.over[i] and when_done == at_once):
-            clock.episode[i] += np.uint64(1)
-            clock.step[i] = 0
-            clock.over[i] = False
-            reset_rule(i, step_key(episode_key(clock.seed[i], clock.episode[i]), 0), state, params)
-        observe_rule(i, state, params, observation)
-
-    return step
+    functions = [function for function in rules if callable(function)]
+    folders = tuple(sorted({Path(function.__code__.co_filename).parent for function in functions}))
+    names = [f"{function.__module__}.{function.__qualname__}" for function in functions]
+    identity = f"{names} {rules.number_of_terms} {rules.has_agents} {source_version(folders)}"
+    mark = hashlib.sha256(identity.encode()).hexdigest()[:8]
+    return (
+        Kernel(begin_body(rules), folders[0], f"the rule {names[0]} ({mark})", device),
+        Kernel(step_body(rules), folders[0], f"the rule {names[1]} ({mark})", device),
+    )

@@ -8,8 +8,17 @@ from typing import Any, ClassVar, SupportsFloat
 import gymnasium as gym
 import numpy as np
 
-from telos.envs.engine.batch import Batch, Snapshot, WhenDone
-from telos.envs.engine.faces import make_family, row_of, unbatched
+from telos.envs.engine.batch import Batch, Snapshot
+from telos.envs.engine.episodes import WhenDone
+from telos.envs.engine.faces import (
+    check_render_mode,
+    make_family,
+    metadata_of,
+    row_of,
+    shown,
+    signature_of,
+    unbatched,
+)
 from telos.envs.engine.family import Family
 
 __all__ = ["SimulatedEnv"]
@@ -17,6 +26,8 @@ __all__ = ["SimulatedEnv"]
 
 class SimulatedEnv(gym.Env[Any, Any]):
     """One environment of a family; subclasses name the family and carry its documentation.
+
+    A multi-agent family with one agent is an environment, too.
 
     Args:
         render_mode: One of the family's, or None.
@@ -29,13 +40,11 @@ class SimulatedEnv(gym.Env[Any, Any]):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Takes render modes and arguments from the family."""
         super().__init_subclass__(**kwargs)
-        render_mode = inspect.Parameter("render_mode", inspect.Parameter.KEYWORD_ONLY, default=None)
-        cls.__signature__ = inspect.Signature([*inspect.signature(cls.family_type).parameters.values(), render_mode])
-        cls.metadata = {"render_modes": list(cls.family_type.render_modes), "render_fps": 10}
+        cls.__signature__ = signature_of(cls.family_type, render_mode=None)
+        cls.metadata = metadata_of(cls.family_type)
 
     def __init__(self, *, render_mode: str | None = None, **arguments: Any) -> None:
-        if render_mode not in (None, *self.metadata["render_modes"]):
-            raise ValueError(f"render_mode {render_mode!r} is unknown: choose from {self.metadata['render_modes']}")
+        check_render_mode(self.family_type, render_mode)
         self.render_mode = render_mode
         self.family: Any = make_family(self.family_type, arguments)
         self.observation_space, self.action_space = self.family.observation_space, self.family.action_space
@@ -56,8 +65,8 @@ class SimulatedEnv(gym.Env[Any, Any]):
         if seed is not None or not self._seeded:
             chosen = seed if seed is not None else int(self.np_random.integers(2**63))
             seeds, self._seeded = np.array([chosen], np.uint64), True
-        observation = self._batch.reset(np.ones(1, np.bool_), seeds)
-        return row_of(self.family, observation, 0), {}
+        view = self._batch.reset(np.ones(1, np.bool_), seeds)
+        return row_of(self.family, view.observation, 0), shown(view, 0)
 
     def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
         """Takes one step.
@@ -66,18 +75,12 @@ class SimulatedEnv(gym.Env[Any, Any]):
             ResetNeeded: Before the first ``reset`` and after an episode's end.
             ValueError: If the action is invalid.
         """
-        if self._batch.clock.over[0]:
+        batch = self._batch
+        if batch.over[0]:
             raise gym.error.ResetNeeded("the episode is over, or none has begun; call reset() before step()")
-        actions = self.family.check_actions(np.asarray(action)[None], self._batch.state)
-        done = self._batch.step(actions, WhenDone.NOTHING)
-        info = unbatched(self.family, done)
-        return (
-            row_of(self.family, done.observation, 0),
-            float(done.rewards[0]),
-            bool(done.terminated[0]),
-            False,
-            info,
-        )
+        done = batch.step(np.asarray(action)[None], WhenDone.NOTHING)
+        observation = row_of(self.family, done.view.observation, 0)
+        return observation, done.rewards.item(), done.terminated.item(), False, unbatched(self.family, done)
 
     def render(self) -> Any:
         """Renders the current state."""

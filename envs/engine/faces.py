@@ -6,13 +6,39 @@ import difflib
 import inspect
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from telos.envs.engine.batch import Step
+from telos.envs.engine.arrays import Arrays
+from telos.envs.engine.batch import Step, View
 from telos.envs.engine.family import Family
 
-__all__ = ["batched", "make_family", "observation_of", "row_of", "unbatched"]
+__all__ = [
+    "batched",
+    "check_render_mode",
+    "make_family",
+    "metadata_of",
+    "observation_of",
+    "row_of",
+    "shown",
+    "signature_of",
+    "unbatched",
+]
+
+
+def signature_of(family: type[Family], **further: Any) -> inspect.Signature:
+    """The arguments of a face: the family's, and further ones with their defaults."""
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    own = [inspect.Parameter(name, keyword, default=default) for name, default in further.items()]
+    return inspect.Signature([*inspect.signature(family).parameters.values(), *own])
+
+
+def metadata_of(family: type[Family]) -> dict[str, Any]:
+    """What all faces of a family have in their metadata."""
+    return {"render_modes": list(family.render_modes), "render_fps": 10}
+
+
+def check_render_mode(family: type[Family], render_mode: str | None) -> None:
+    """Raises ``ValueError`` if the family has no such mode."""
+    if render_mode not in (None, *family.render_modes):
+        raise ValueError(f"render_mode {render_mode!r} is unknown: choose from {list(family.render_modes)}")
 
 
 def make_family(family: type[Family], arguments: dict[str, Any]) -> Family:
@@ -34,8 +60,8 @@ def observation_of(family: Family, observation: Any) -> Any:
     return observation if family.observation_type is None else observation._asdict()
 
 
-def row_of(family: Family, observation: Any, row: int) -> Any:
-    """One environment's observation."""
+def row_of(family: Family, observation: Any, row: Any) -> Any:
+    """The observation of one environment, or at ``(environment, agent)`` of one agent."""
     if family.observation_type is None:
         return observation[row]
     return {name: values[row] for name, values in observation._asdict().items()}
@@ -43,17 +69,30 @@ def row_of(family: Family, observation: Any, row: int) -> Any:
 
 def unbatched(family: Family, step: Step) -> dict[str, Any]:
     """The info of a batch of one."""
-    terms = {name: float(step.terms[0, k]) for k, name in enumerate(family.terms)}
-    return {"reward_terms": terms} | {name: float(step.metrics[0, k]) for k, name in enumerate(family.metrics)}
+    info: dict[str, Any] = {"reward_terms": dict(zip(family.terms, step.terms[0].tolist(), strict=True))}
+    info.update(zip(family.metrics, step.metrics[0].tolist(), strict=True))
+    return info | shown(step.view, 0)
 
 
-def batched(family: Family, step: Step, rows: NDArray[np.bool_]) -> dict[str, Any]:
-    """The infos of a batch for some rows, with Gymnasium's ``_key`` masks; zero elsewhere."""
+def shown(view: View, row: Any) -> dict[str, Any]:
+    """What the info of one environment, or of one agent at ``(environment, agent)``, says of a view."""
+    return {} if view.action_mask is None else {"action_mask": view.action_mask[row]}
 
-    def column(values: NDArray[np.float64], k: int) -> NDArray[np.float64]:
-        return values[:, k] if full else np.where(rows, values[:, k], 0.0)
 
-    full = bool(rows.all())
+def batched(family: Family, arrays: Arrays, step: Step, rows: Any, full: bool) -> dict[str, Any]:
+    """The infos of a batch, with Gymnasium's ``_key`` masks.
+
+    Args:
+        family: The family.
+        arrays: Where the arrays are.
+        step: What a step returned.
+        rows: Which rows to tell of, bool, as ``step.acted``; others are zero.
+        full: Whether these are all that acted.
+    """
+
+    def column(values: Any, k: int) -> Any:
+        return values[..., k] if full else arrays.where(rows, values[..., k], 0.0)
+
     terms: dict[str, Any] = {}
     for k, name in enumerate(family.terms):
         terms |= {name: column(step.terms, k), f"_{name}": rows}

@@ -18,9 +18,10 @@ from typing import Any
 
 from numba import cuda, njit
 
+from telos.envs.engine.arrays import cuda_stream
 from telos.envs.engine.threads import run_split
 
-__all__ = ["Kernel"]
+__all__ = ["Kernel", "source_version"]
 
 # Handing a part to another thread takes about as long as this many elementary operations.
 _WORTH_A_THREAD = 50_000
@@ -29,7 +30,7 @@ _SLOW = 1.0
 
 
 @cache
-def _source_version(folders: tuple[Path, ...]) -> str:
+def source_version(folders: tuple[Path, ...]) -> str:
     """Changes with any source below the folders: Numba looks at one file only."""
     digest = hashlib.sha256()
     for folder in folders:
@@ -52,7 +53,7 @@ class Kernel:
     def __init__(self, body: Callable[..., Any], folder: Path, name: str, device: str = "cpu") -> None:
         self._name = name
         self._announced = False
-        label = re.sub(r"\W", "_", name) + "_" + _source_version((Path(__file__).parent, folder))
+        label = re.sub(r"\W", "_", name) + "_" + source_version((Path(__file__).parent, folder))
         self._run = _compile_for_cuda(body) if device == "cuda" else _compile_for_cpu(body, label)
         self._on_cuda = device == "cuda"
 
@@ -66,7 +67,8 @@ class Kernel:
             work: Elementary operations of one environment, about; few in all are not worth a second thread.
         """
         if self._on_cuda:
-            self._run[(size + _BLOCK - 1) // _BLOCK, _BLOCK](size, *arguments)
+            block = min(size, _BLOCK)
+            self._run[-(-size // block), block, cuda_stream()](size, arguments)
             return
         timer = None
         if not self._announced:
@@ -102,8 +104,9 @@ def _compile_for_cpu(body: Callable[..., Any], label: str) -> Any:
 def _compile_for_cuda(body: Callable[..., Any]) -> Any:
     device_body = cuda.jit(device=True)(body)
 
+    # A kernel for CUDA cannot have *arguments.
     @cuda.jit
-    def run(size, *arguments):
+    def run(size, arguments):
         i = cuda.grid(1)  # type: ignore[attr-defined]
         if i < size:
             device_body(i, *arguments)

@@ -11,11 +11,13 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from telos.envs.engine.batch import Batch, Snapshot, WhenDone
-from telos.envs.engine.faces import batched, make_family, observation_of
+from telos.envs.engine.arrays import mapped, on_host
+from telos.envs.engine.batch import Batch, Snapshot, View
+from telos.envs.engine.episodes import WhenDone
+from telos.envs.engine.faces import batched, check_render_mode, make_family, metadata_of, observation_of
 from telos.envs.engine.family import Family
 
-__all__ = ["SimulatedVectorEnv"]
+__all__ = ["SimulatedParallelVectorEnv", "SimulatedVectorEnv"]
 
 _WHEN_DONE = {
     AutoresetMode.DISABLED: WhenDone.NOTHING,
@@ -34,11 +36,15 @@ class SimulatedVectorEnv(VectorEnv[Any, Any, Any]):
         max_episode_steps: Steps after which an episode is truncated, or None.
         autoreset_mode: Gymnasium's :class:`~gymnasium.vector.AutoresetMode`, or its value as text.
         num_threads: CPU threads at most; None for every core. Results do not depend on it.
+        device: ``"cpu"``, or ``"cuda"`` for PyTorch's current GPU: the states stay there, and observations, rewards,
+            ends and infos are PyTorch tensors there. Actions and reset masks come without a copy if they are tensors
+            on that GPU (or have ``__cuda_array_interface__``), and may be NumPy arrays. The spaces stay NumPy's.
         render_mode: One of the family's, or None.
         **arguments: The family's arguments.
     """
 
     family_type: ClassVar[type[Family]]
+    _keeps_agents: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -47,19 +53,18 @@ class SimulatedVectorEnv(VectorEnv[Any, Any, Any]):
         max_episode_steps: int | None = None,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         num_threads: int | None = None,
+        device: str = "cpu",
         render_mode: str | None = None,
         **arguments: Any,
     ) -> None:
-        modes = list(self.family_type.render_modes)
-        if render_mode not in (None, *modes):
-            raise ValueError(f"render_mode {render_mode!r} is unknown: choose from {modes}")
+        check_render_mode(self.family_type, render_mode)
         mode = AutoresetMode(autoreset_mode)
-        self.metadata = {"render_modes": modes, "render_fps": 10, "autoreset_mode": mode}
+        self.metadata = metadata_of(self.family_type) | {"autoreset_mode": mode}
         self.num_envs, self.render_mode, self._when_done = num_envs, render_mode, _WHEN_DONE[mode]
         self.family: Any = make_family(self.family_type, arguments)
-        self.single_observation_space = self.family.observation_space
-        self.single_action_space = self.family.action_space
-        self._batch = Batch(self.family, num_envs, max_episode_steps, num_threads)
+        self._batch = Batch(self.family, num_envs, max_episode_steps, num_threads, device, self._keeps_agents)
+        self.single_observation_space = self._of_agents(self.family.observation_space)
+        self.single_action_space = self._of_agents(self.family.action_space)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._seeded = False
@@ -78,20 +83,30 @@ class SimulatedVectorEnv(VectorEnv[Any, Any, Any]):
         """
         rows = self._rows(dict(options or {}))
         seeds = self._seeds(seed)
-        observation = self._batch.reset(rows, seeds)
-        return observation_of(self.family, observation), {}
+        view = self._batch.reset(rows, seeds)
+        return observation_of(self.family, view.observation), self._masks(view)
 
-    def _rows(self, options: dict[str, Any]) -> NDArray[np.bool_]:
+    def _of_agents(self, space: gym.Space[Any]) -> gym.Space[Any]:
+        return batch_space(space, len(self.family.agents)) if self._keeps_agents else space
+
+    def _masks(self, view: View) -> dict[str, Any]:
+        """Action masks as infos."""
+        if view.action_mask is None:
+            return {}
+        return {"action_mask": view.action_mask, "_action_mask": np.ones(self.num_envs, np.bool_)}
+
+    def _rows(self, options: dict[str, Any]) -> Any:
         mask = options.pop("reset_mask", None)
         if options:
             raise ValueError(f"unknown reset option {next(iter(options))!r}; the only one is 'reset_mask'")
         if mask is None:
             return np.ones(self.num_envs, np.bool_)
-        mask = np.asarray(mask)
-        if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not mask.any():
+        arrays = self._batch.arrays
+        mask = arrays.asarray(mask)
+        if mask.shape != (self.num_envs,) or mask.dtype != arrays.bool_dtype or not mask.any():
             raise ValueError(
                 f"reset_mask must be bool of shape ({self.num_envs},) with at least one True, got {mask.dtype} "
-                f"{mask.shape}"
+                f"{tuple(mask.shape)}"
             )
         return mask
 
@@ -109,41 +124,38 @@ class SimulatedVectorEnv(VectorEnv[Any, Any, Any]):
         self._seeded = True
         return np.array([d if s is None else s for s, d in zip(given, drawn, strict=True)], np.uint64)
 
-    def step(
-        self, actions: Any
-    ) -> tuple[Any, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Takes a step in every environment.
 
         Raises:
             ResetNeeded: If episodes are over that this autoreset mode does not begin anew.
             ValueError: If an action is invalid.
         """
-        batch, over = self._batch, self._batch.clock.over
-        if not self._seeded or (self._when_done is WhenDone.NOTHING and over.any()):
-            rows = np.flatnonzero(over)[:8].tolist()
+        batch, family = self._batch, self.family
+        if not self._seeded or (self._when_done is WhenDone.NOTHING and batch.over.any()):
+            rows = np.flatnonzero(on_host(batch.over))[:8].tolist()
             raise gym.error.ResetNeeded(
                 f"episodes are over in environments {rows}...; call reset(options={{'reset_mask': mask}}) before step()"
             )
-        actions = np.asarray(actions)
-        if len(actions) != self.num_envs:
-            raise ValueError(
-                f"actions must have shape ({self.num_envs}, ...), one for each environment; got {actions.shape}"
-            )
-        done = batch.step(self.family.check_actions(actions, batch.state), self._when_done)
-        ended = done.terminated | done.truncated
-        if self._when_done is WhenDone.RESET_AT_ONCE and ended.any():
-            infos = batched(self.family, done, ~ended)
-            infos |= {"final_obs": observation_of(self.family, done.final_observation), "_final_obs": ended}
-            infos |= {"final_info": batched(self.family, done, ended), "_final_info": ended}
+        done = batch.step(actions, self._when_done)
+        ended = batch.of_environments(done.terminated | done.truncated)
+        if done.final is not None and ended.any():
+            ended_rows = ended if done.acted.ndim == 1 else ended[:, None]
+            infos = batched(family, batch.arrays, done, done.acted & ~ended_rows, full=False)
+            infos |= {"final_obs": observation_of(family, done.final.observation), "_final_obs": ended}
+            infos["final_info"] = batched(family, batch.arrays, done, done.acted & ended_rows, full=False)
+            infos["_final_info"] = ended
         else:
-            infos = batched(self.family, done, ~done.began)
-        return observation_of(self.family, done.observation), done.rewards, done.terminated, done.truncated, infos
+            infos = batched(family, batch.arrays, done, done.acted, full=True)
+        infos |= self._masks(done.view)
+        return observation_of(family, done.view.observation), done.rewards, done.terminated, done.truncated, infos
 
     def render(self) -> tuple[Any, ...] | None:
         """Renders every environment."""
         if self.render_mode is None:
             return None
-        return tuple(self.family.render_row(self._batch.state, row, self.render_mode) for row in range(self.num_envs))
+        state = mapped(on_host, self._batch.state)
+        return tuple(self.family.render_row(state, row, self.render_mode) for row in range(self.num_envs))
 
     def clone_state(self) -> Snapshot:
         """An exact copy of the states of all environments, random numbers to come included."""
@@ -157,3 +169,25 @@ class SimulatedVectorEnv(VectorEnv[Any, Any, Any]):
         """
         self._batch.restore(snapshot)
         self._seeded = True
+
+
+class SimulatedParallelVectorEnv(SimulatedVectorEnv):
+    """Many environments of a multi-agent family; subclasses name the family.
+
+    As :class:`SimulatedVectorEnv`, but every array has the agent as its second axis: observations and actions are
+    ``(num_envs, agents, ...)``; rewards, ``terminated``, ``truncated``, reward terms and the other infos
+    ``(num_envs, agents)``. The spaces have that axis, too. An agent that is done stays ``terminated`` until the episode
+    of its environment ends, which is when all agents are done; until then it earns 0, and its action is not used, but
+    must be valid. The masks of infos (``_reward_terms``) say which agents took part in the step. ``_final_obs`` and
+    ``_final_info`` are ``(num_envs,)``: autoreset is of whole environments. Environment ``i`` goes through the same
+    states as a :class:`~telos.envs.engine.parallel.SimulatedParallelEnv` after ``reset(seed=s + i)``.
+
+    Gymnasium's own vector wrappers count one reward an environment and do not fit.
+    """
+
+    _keeps_agents = True
+
+    @property
+    def possible_agents(self) -> list[str]:
+        """Names of the agents, in the order of the axis."""
+        return list(self.family.agents)

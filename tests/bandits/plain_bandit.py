@@ -28,11 +28,15 @@ def pick(probabilities, u):
 
 
 class PlainBandit:
-    """One restless bandit; ``paid`` is ``"now"`` (expected reward of state and level) or rewards of next states."""
+    """One restless bandit, paid for the next states, or, without ``next_rewards``, for state and level.
 
-    def __init__(self, arms, start, horizon, next_rewards=None):
+    ``neighbours`` are lists of arms; ``groups`` are lists of arms that earn at most ``cap`` together.
+    """
+
+    def __init__(self, arms, start, horizon, next_rewards=None, contagion=0.0, neighbours=None, groups=(), cap=None):
         self.transitions, self.rewards = arms.transitions.tolist(), arms.rewards.tolist()
         self.start, self.horizon, self.next_rewards = start.tolist(), horizon, next_rewards
+        self.contagion, self.neighbours, self.groups, self.cap = contagion, neighbours, groups, cap
         self.episode = -1
 
     def reset(self, seed=None):
@@ -45,11 +49,19 @@ class PlainBandit:
 
     def step(self, levels):
         self.time += 1
-        reward = 0.0
+        gains = []
         states = []
         for j, (state, level) in enumerate(zip(self.states, levels, strict=True)):
-            u = uniform(self.seed, self.episode, self.time, 1, j)
-            states.append(pick(self.transitions[j][level][state], u))
-            reward += self.rewards[j][level][state] if self.next_rewards is None else self.next_rewards[j][states[-1]]
+            after = pick(self.transitions[j][level][state], self.draw(1, j))
+            joined = self.neighbours[j] if self.neighbours else ()
+            if joined and self.draw(2, j) < self.contagion:
+                leader = self.states[joined[int(self.draw(3, j) * len(joined))]]
+                after += (leader > after) - (leader < after)
+            states.append(after)
+            gains.append(self.rewards[j][level][state] if self.next_rewards is None else self.next_rewards[j][after])
         self.states = states
+        reward = sum(min(self.cap, sum(gains[j] for j in group)) for group in self.groups) if self.cap else sum(gains)
         return states, reward, self.time >= self.horizon
+
+    def draw(self, purpose, arm):
+        return uniform(self.seed, self.episode, self.time, purpose, arm)

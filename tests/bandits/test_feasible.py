@@ -11,6 +11,7 @@ from telos.envs.bandits.feasible.capacity import CapacitySet
 from telos.envs.bandits.feasible.intervention import InterventionSet
 from telos.envs.bandits.feasible.matching import MatchingSet
 from telos.envs.bandits.feasible.path import PathSet
+from telos.envs.bandits.feasible.roaming import RoamingSet
 
 
 class UnlistedPathSet(PathSet):
@@ -30,12 +31,16 @@ class UnlistedInterventionSet(InterventionSet):
 
 
 def walk_visits(num_arms, edges, source, max_length):
-    """All sets of nodes that a closed walk visits, by following every walk there is."""
+    """All sets of nodes that a closed walk visits."""
+    return {visited for end, visited in open_walks(edges, source, max_length) if end == source}
+
+
+def open_walks(edges, source, max_length):
+    """The end and the visited nodes of every walk, by following each."""
     visits = set()
 
     def follow(place, left, visited):
-        if place == source:
-            visits.add(frozenset(visited))
+        visits.add((place, frozenset(visited)))
         if left:
             for one, other in edges:
                 for here, there in ((one, other), (other, one)):
@@ -70,6 +75,9 @@ def make(kind, seed):
     rng = np.random.default_rng(seed)
     if kind == "budget":
         return BudgetSet(6, seed % 7), lambda chosen: len(chosen) <= seed % 7
+    if kind == "level budget":
+        costs, money = [0, *rng.integers(0, 5, 2).tolist()], int(rng.integers(0, 12))
+        return BudgetSet(5, money, costs), lambda chosen: sum(costs[chosen.count(arm)] for arm in range(5)) <= money
     budget = int(rng.integers(1, 4))
     if kind.endswith("intervention"):
         cls = InterventionSet if kind == "intervention" else UnlistedInterventionSet
@@ -82,6 +90,16 @@ def make(kind, seed):
         return cls(
             6, edges, 2, length, budget
         ), lambda chosen: len(chosen) <= budget and any(visited.issuperset(chosen) for visited in visits)
+    if kind == "roaming":
+        edges = [pair for pair in itertools.combinations(range(4), 2) if rng.random() < 0.6]
+        walks = open_walks(edges, 1, length := int(rng.integers(0, 4)))
+
+        def allowed(chosen):
+            pulls, ends = [e for e in chosen if e < 4], [e - 4 for e in chosen if e >= 4] or [1]
+            possible = any(ends == [end] and visited.issuperset(pulls) for end, visited in walks)
+            return len(pulls) <= budget and possible
+
+        return RoamingSet(4, edges, 1, length, budget), allowed
     if kind.endswith("matching"):
         arm_slots, worker_slots = rng.random((6, 3)) < 0.5, rng.random((3, 3)) < 0.6
         pairs = frozenset(zip(*(index.tolist() for index in np.nonzero(worker_slots)), strict=True))
@@ -94,13 +112,15 @@ def make(kind, seed):
     return cls(costs, capacities), lambda chosen: packed([int(costs[arm]) for arm in chosen], capacities.tolist())
 
 
-LISTED = ["budget", "intervention", "path", "matching", "capacity"]
+LISTED = ["budget", "level budget", "intervention", "path", "roaming", "matching", "capacity"]
 UNLISTED = ["unlisted intervention", "unlisted path", "unlisted matching", "unlisted capacity"]
 
 
 def brute_force(feasible: FeasibleSet, allowed):
-    vectors = np.array(list(itertools.product((0, 1), repeat=feasible.action_size)), dtype=np.int8)
-    return vectors, np.array([allowed(np.flatnonzero(vector).tolist()) for vector in vectors])
+    """Every vector, and whether it is allowed: an entry of 2 counts twice among the chosen."""
+    entries = range(feasible.action_levels)
+    vectors = np.array(list(itertools.product(entries, repeat=feasible.action_size)), dtype=np.int8)
+    return vectors, np.array([allowed(np.repeat(np.arange(len(vector)), vector).tolist()) for vector in vectors])
 
 
 def worth(feasible, weights, actions):
@@ -168,13 +188,13 @@ def test_sets_too_large_to_list_give_the_same_answers(kind, seed):
 @pytest.mark.parametrize("kind", LISTED)
 def test_samples_are_feasible_and_reach_every_action(kind, seed):
     feasible, _ = make(kind, seed)
-    sample = feasible.sample(np.random.default_rng(seed), 4000)
+    sample = feasible.sample(np.random.default_rng(seed), 30_000)
     assert sample.dtype == np.int8
-    assert sample.shape == (4000, feasible.action_size)
+    assert sample.shape == (30_000, feasible.action_size)
     assert feasible.feasible_batch(sample).all()
     reached = {tuple(row) for row in feasible.levels(sample)}
     assert reached == {tuple(row) for row in feasible.levels(feasible.enumerate())}
-    assert (feasible.sample(np.random.default_rng(seed), 4000) == sample).all()
+    assert (feasible.sample(np.random.default_rng(seed), 30_000) == sample).all()
 
 
 @pytest.mark.parametrize("kind", LISTED)
@@ -260,8 +280,8 @@ def test_bad_input_gets_a_clear_error(kind):
     feasible, _ = make(kind, 1)
     with pytest.raises(ValueError, match="a joint action has shape"):
         feasible.feasible(np.zeros(feasible.action_size + 1))
-    with pytest.raises(ValueError, match="only 0 and 1"):
-        feasible.violation(np.full(feasible.action_size, 2))
+    with pytest.raises(ValueError, match=r"integers in 0..\d only"):
+        feasible.violation(np.full(feasible.action_size, feasible.action_levels))
     with pytest.raises(ValueError, match="weights must have shape"):
         feasible.linear_oracle(np.zeros((feasible.num_arms, feasible.num_levels + 1)))
     with pytest.raises(ValueError, match="finite"):
@@ -273,7 +293,7 @@ def test_bad_input_gets_a_clear_error(kind):
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: BudgetSet(3, 4), "budget <= num_arms"),
+        (lambda: BudgetSet(3, -1), "budget >= 0"),
         (lambda: PathSet(3, [(0, 3)], 0, 4, 2), r"nodes in 0\.\.2"),
         (lambda: PathSet(3, [(0, 1), (1, 0)], 0, 4, 2), "twice"),
         (lambda: PathSet(3, [(1, 1)], 0, 4, 2), "itself"),

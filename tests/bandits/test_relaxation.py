@@ -207,6 +207,44 @@ def test_lagrangian_and_hull_bounds_agree_on_a_budget_and_enclose_the_optimum():
     assert 0.995 * exact <= policy_value(arms, feasible_set, dual, start) <= exact * (1 + 1e-9)
 
 
+@pytest.mark.parametrize("make", SETS)
+@pytest.mark.parametrize("discount", [1.0, 0.9])
+def test_values_at_all_states_and_times_bound_the_exact_values(make, discount):
+    arms, feasible_set = chain_arms(5, 2, 4), make(5, 2, 4)
+    start = np.tile([0.7, 0.3, 0.0, 0.0], (5, 1))
+    every = np.array(list(itertools.product(range(4), repeat=5)))
+    exact = finite_horizon_optimum(arms, feasible_set, 6, discount)
+    bounds = [hull_bound(arms, feasible_set, 6, start, discount=discount, tolerance=t) for t in (1e-6, 1e-2)]
+    if isinstance(feasible_set, BudgetSet):
+        bounds.append(lagrangian_bound(arms, 2, 6, start, discount=discount))
+    chances = np.prod(start[np.arange(5), every], axis=1)
+    for bound in bounds:
+        for t in range(7):
+            assert (bound.value_at(t, every) >= exact.values[t] - 1e-9).all()
+        assert chances @ bound.value_at(0, every) == pytest.approx(bound.value, rel=1e-9)
+        assert bound.value_at(6, every[7]) == 0.0
+    for t, states, name in (
+        (7, every, "t must"),
+        (0, every[:, 1:], "shape"),
+        (0, every + 1, "0..3"),
+        (0, start[:, 0], "int"),
+    ):
+        with pytest.raises(ValueError, match=name):
+            bounds[0].value_at(t, states)
+
+
+@pytest.mark.parametrize("make", SETS)
+def test_a_loose_tolerance_still_gives_a_bound_that_close(make):
+    for seed in range(3):
+        arms, feasible_set = chain_arms(6, 2, seed), make(6, 2, seed)
+        start = np.tile([0.5, 0.5, 0.0, 0.0], (6, 1))
+        best = hull_bound(arms, feasible_set, 10, start).value
+        for tolerance in (1e-2, 1e-3):
+            loose = hull_bound(arms, feasible_set, 10, start, tolerance=tolerance)
+            assert loose.gap <= tolerance * loose.value
+            assert best * (1 - 2e-6) <= loose.value <= best * (1 + 3 * tolerance)  # the gap is an estimate
+
+
 @pytest.mark.parametrize("kind", ["hull", "budget"])
 def test_prices_certify_the_bound(kind):
     arms, feasible_set = chain_arms(6, 2, seed=3), BudgetSet(6, 2)

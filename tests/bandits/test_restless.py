@@ -69,7 +69,7 @@ def test_the_budget_is_kept_or_the_action_refused():
     too_much = np.ones(6, np.int8)
     env = make(num_arms=6, budget=2)
     env.reset(seed=0)
-    with pytest.raises(ValueError, match="costs 6, the budget is 2"):
+    with pytest.raises(ValueError, match="cost 6, but at most 2 may be spent"):
         env.step(too_much)
     for invalid, acted_on in (("project", 2), ("noop", 0)):
         env = make(num_arms=6, budget=2, invalid=invalid)
@@ -96,7 +96,7 @@ def test_levels_may_cost_what_they_like():
     env.reset(seed=0)
     assert env.step(np.array([1, 1, 0]))[4]["acted_on"] == 2
     assert env.step(np.array([0, 2, 0]))[4]["acted_on"] == 1
-    with pytest.raises(ValueError, match="costs 7, the budget is 5"):
+    with pytest.raises(ValueError, match="cost 7, but at most 5 may be spent"):
         env.step(np.array([1, 2, 0]))
 
 
@@ -104,11 +104,12 @@ def test_levels_may_cost_what_they_like():
     ("kwargs", "message"),
     [
         ({"instance": "lucky"}, "instance 'lucky' is unknown: choose from"),
-        ({"budget": -1}, "budget must not be negative"),
+        ({"budget": -1}, "budget >= 0"),
         ({"horizon": 0}, "horizon must be at least 1"),
         ({"invalid": "maybe"}, "invalid='maybe' is unknown"),
-        ({"level_costs": [0, 1, 2]}, "level_costs must be 2 non-negative integers"),
+        ({"level_costs": [0, 1, 2]}, "level_costs must hold a cost for each of 2 levels"),
         ({"level_costs": [1, 1]}, "the first .passive. 0"),
+        ({"observe": "never"}, "observe='never' is unknown"),
         ({"start": [[1.0, 0.0]]}, "start must hold 20 rows of 4 probabilities"),
     ],
 )

@@ -1,11 +1,7 @@
 """What every simulated environment of the registry must do, whatever its family."""
 
 import copy
-import importlib
-import os
 import pickle
-import subprocess
-import sys
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
@@ -15,23 +11,14 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.vector.utils import iterate
+from simulated import KWARGS, SIMULATED
 
 import telos  # noqa: F401 - registers the environments
-from telos.envs.engine.env import SimulatedEnv
-from telos.envs.registry import ENVIRONMENTS
 
 STEPS = 45
 
 
-def is_simulated(env_id):
-    module, _, name = ENVIRONMENTS[env_id].entry_point.partition(":")
-    return issubclass(getattr(importlib.import_module(module), name), SimulatedEnv)
-
-
-SIMULATED = [env_id for env_id in ENVIRONMENTS if is_simulated(env_id)]
 each = pytest.mark.parametrize("env_id", SIMULATED)
-#: Actions are sampled, so invalid ones must be mended.
-KWARGS = {env_id: {"invalid": "project"} for env_id in SIMULATED}
 
 
 def make(env_id, **kwargs):
@@ -145,9 +132,7 @@ MANY = 6000
 
 def play_many(env_id, num_threads):
     """What many environments return: observations, rewards and ends, over a few steps and an autoreset."""
-    envs = make_vec(
-        env_id, MANY, num_threads=num_threads, max_episode_steps=3, autoreset_mode=AutoresetMode.SAME_STEP
-    )
+    envs = make_vec(env_id, MANY, num_threads=num_threads, max_episode_steps=3, autoreset_mode=AutoresetMode.SAME_STEP)
     observations, _ = envs.reset(seed=5)
     rows = [flat(observations).copy()]
     for action in actions_of(env_id, 1, 5):
@@ -268,40 +253,6 @@ def test_kernels_run_from_several_threads_at_once(env_id):
     with ThreadPoolExecutor(4) as pool:
         for rows in pool.map(play_many, [env_id] * 4, [2] * 4):
             assert all(np.array_equal(a, b) for a, b in zip(expected, rows, strict=True))
-
-
-TRAJECTORY = """
-import sys, numpy as np, gymnasium as gym, telos
-from telos.envs.engine.batch import Batch, WhenDone
-env_id, kwargs, device = sys.argv[1], eval(sys.argv[2]), sys.argv[3]
-family = gym.make(env_id, **kwargs).unwrapped.family
-family.action_space.seed(3)
-batch = Batch(family, 3, max_episode_steps=4, device=device)
-with np.errstate(over="ignore"):
-    batch.reset(np.ones(3, bool), np.arange(3, dtype=np.uint64))
-    for _ in range(6):
-        actions = family.check_actions(np.stack([family.action_space.sample() for _ in range(3)]), batch.state)
-        step = batch.step(actions, WhenDone.RESET_AT_ONCE)
-        parts = step.observation if isinstance(step.observation, tuple) else (step.observation,)
-        print([part.tolist() for part in parts], step.rewards.tolist(), step.truncated.tolist())
-"""
-
-
-@each
-def test_the_cuda_path_agrees_in_the_simulator(env_id):
-    outputs = []
-    for device, simulator in (("cpu", "0"), ("cuda", "1")):
-        done = subprocess.run(
-            [sys.executable, "-c", TRAJECTORY, env_id, repr(KWARGS[env_id]), device],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, "NUMBA_ENABLE_CUDASIM": simulator},
-        )
-        assert done.returncode == 0, done.stderr[-2000:]
-        outputs.append(done.stdout)
-    assert outputs[0].count("True") > 0
-    assert outputs[0] == outputs[1]
 
 
 def nbytes(value):

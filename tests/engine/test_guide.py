@@ -10,6 +10,8 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
+from telos.envs.engine.rules import rule
+
 GUIDE = Path(__file__).parents[2] / "CONTRIBUTING.md"
 
 
@@ -45,6 +47,28 @@ def test_the_turn_at_the_start_pays_at_the_end(corridor):
             assert observation[1] == -1
             total += reward
         assert total == pytest.approx(0.96 if right else -0.04)
+
+
+@rule
+def observe_place_only(i, state, params, observation):
+    observation[i, 0] = state.place[i]
+    observation[i, 1] = -1
+
+
+def test_rules_may_depend_on_the_arguments(corridor):
+    class Corridor(corridor.Corridor):
+        def __init__(self, length: int = 10, blind: bool = False) -> None:
+            super().__init__(length)
+            if blind:
+                self.observe_rule = observe_place_only
+
+    class Env(corridor.CorridorEnv):
+        family_type = Corridor
+
+    shown = [[Env(blind=blind).reset(seed=seed)[0][1] for seed in range(20)] for blind in (False, True, False)]
+    assert set(shown[0]) == {0, 1}
+    assert set(shown[1]) == {-1}
+    assert shown[2] == shown[0]
 
 
 def test_its_vector_face_agrees(corridor):

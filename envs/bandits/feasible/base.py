@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -132,24 +132,31 @@ def describe_pulls(
 class FeasibleSet(abc.ABC):
     """The joint actions that may be taken in a step.
 
-    A joint action is a 0/1 vector of length ``action_size``; it puts each arm at one of ``num_levels`` levels, 0
-    being passive. Every method that takes weights or actions takes whole batches of them at once.
+    A joint action is a vector of ``action_size`` small integers, 0/1 in most sets; it puts each arm at one of
+    ``num_levels`` levels, 0 being passive. Every method that takes weights or actions takes whole batches of them.
 
     Attributes:
         num_arms: J.
         num_levels: A; an arm's level lies in 0..A-1.
         action_size: n, the length of a joint action.
+        action_levels: An entry of a joint action lies in 0..action_levels-1.
     """
 
     num_arms: int
     num_levels: int
     action_size: int
+    action_levels: int = 2
+
+    @property
+    def growth_order(self) -> Sequence[int]:
+        """The order of entries in which :meth:`enumerate` builds actions."""
+        return range(self.action_size)
 
     def levels(self, actions: ArrayLike) -> NDArray[np.int64]:
         """Each arm's level under joint actions.
 
         Args:
-            actions: 0/1 integers or booleans ``(..., n)``; feasibility is not checked.
+            actions: Integers or booleans ``(..., n)``; feasibility is not checked.
 
         Returns:
             Int64 ``(..., J)``.
@@ -158,26 +165,26 @@ class FeasibleSet(abc.ABC):
 
     def feasible(self, action: ArrayLike) -> bool:
         """Whether one joint action ``(n,)`` may be taken. Raises ValueError as `violation` does."""
-        return bool(self.feasible_batch(self._binary(action)[None])[0])
+        return bool(self.feasible_batch(self._checked(action)[None])[0])
 
     @abc.abstractmethod
     def feasible_batch(self, actions: NDArray[np.int8]) -> NDArray[np.bool_]:
-        """Which of the 0/1 joint actions ``(count, n)`` may be taken: bool ``(count,)``."""
+        """Which of the joint actions ``(count, n)`` may be taken: bool ``(count,)``."""
 
     def violation(self, action: ArrayLike) -> str:
         """The constraint that a joint action violates, in words.
 
         Args:
-            action: 0/1 integers or booleans ``(n,)``.
+            action: Integers or booleans ``(n,)``.
 
         Returns:
             One sentence, or "" if the action is feasible.
 
         Raises:
-            ValueError: if the action has the wrong shape or holds anything but 0 and 1.
+            ValueError: if the action has the wrong shape or an entry that is out of range.
         """
-        binary = self._binary(action)
-        return "" if self.feasible_batch(binary[None])[0] else self._describe_violation(binary)
+        checked = self._checked(action)
+        return "" if self.feasible_batch(checked[None])[0] else self._describe_violation(checked)
 
     @abc.abstractmethod
     def _describe_violation(self, action: NDArray[np.int8]) -> str:
@@ -209,13 +216,21 @@ class FeasibleSet(abc.ABC):
             ValueError: if the weights have the wrong shape or are not finite.
         """
 
+    def project(self, actions: NDArray[np.integer]) -> NDArray[np.int8]:
+        """Feasible joint actions ``(count, n)`` that put as many arms as possible at the levels of given ones."""
+        wanted = self.levels(actions)
+        agreement = np.zeros((*wanted.shape, self.num_levels))
+        np.put_along_axis(agreement, wanted[..., None], 1.0, axis=-1)
+        return self.linear_oracle(agreement)
+
     @abc.abstractmethod
     def linear_constraints(self) -> LinearDescription:
         """The same set as mixed-integer linear constraints; its points' actions are exactly the feasible ones."""
 
-    @abc.abstractmethod
     def enumerate(self, limit: int = ENUMERATION_LIMIT) -> NDArray[np.int8]:
-        """Every feasible joint action; where actions share a level vector, one of them stands for all.
+        """Every feasible joint action; where actions share a level vector, one of them may stand for all.
+
+        Found by adding entries in the order of ``growth_order``, in which every member must begin with members.
 
         Args:
             limit: The largest number of rows (or, on the way, of candidates) allowed.
@@ -226,17 +241,33 @@ class FeasibleSet(abc.ABC):
         Raises:
             ValueError: if there are more than ``limit``.
         """
+        rows = np.zeros((1, self.action_size), dtype=np.int8)
+        for entry in self.growth_order:
+            parts = [rows]
+            for level in range(1, self.action_levels):
+                larger = rows.copy()
+                larger[:, entry] = level
+                parts.append(larger[self.feasible_batch(larger)])
+            rows = np.concatenate(parts)
+            if len(rows) > limit:
+                raise ValueError(
+                    f"more than {limit} feasible actions; raise limit=, use fewer arms, or use linear_oracle() "
+                    "and sample(), which need no list"
+                )
+        return rows
 
     @abc.abstractmethod
     def parameters(self) -> dict[str, NDArray[np.generic]]:
         """The constructor's arguments as arrays, so that the set can be saved, hashed and rebuilt."""
 
-    def _binary(self, action: ArrayLike) -> NDArray[np.int8]:
+    def _checked(self, action: ArrayLike) -> NDArray[np.int8]:
         array = np.asarray(action)
         if array.shape != (self.action_size,):
             raise ValueError(f"a joint action has shape ({self.action_size},); got {array.shape}")
-        if not np.isin(array, (0, 1)).all():
-            raise ValueError("a joint action holds only 0 and 1; round or threshold it first")
+        if not np.isin(array, np.arange(self.action_levels)).all():
+            raise ValueError(
+                f"a joint action holds integers in 0..{self.action_levels - 1} only; round or threshold it first"
+            )
         return array.astype(np.int8)
 
     def _weights(self, weights: ArrayLike) -> NDArray[np.float64]:
@@ -259,20 +290,6 @@ class FeasibleSet(abc.ABC):
             actions[row] = action
         return actions.reshape(*weights.shape[:-2], self.action_size)
 
-    def _grow(self, limit: int) -> NDArray[np.int8]:
-        """All feasible actions of a set that holds every subset of its members, by adding entries in order."""
-        rows = np.zeros((1, self.action_size), dtype=np.int8)
-        for entry in range(self.action_size):
-            larger = rows.copy()
-            larger[:, entry] = 1
-            rows = np.concatenate([rows, larger[self.feasible_batch(larger)]])
-            if len(rows) > limit:
-                raise ValueError(
-                    f"more than {limit} feasible actions; raise limit=, use fewer arms, or use linear_oracle() "
-                    "and sample(), which need no list"
-                )
-        return rows
-
     def _sample_greedily(self, rng: np.random.Generator, count: int, largest: int) -> NDArray[np.int8]:
         """Random members of a set that holds every subset of its members: entries in random order while they fit."""
         actions = np.zeros((count, self.action_size), dtype=np.int8)
@@ -288,90 +305,6 @@ class FeasibleSet(abc.ABC):
             actions[added] = larger[added]
             missing -= added
         return actions
-
-
-class ExchangeableSet(FeasibleSet):
-    """A set that holds every subset of its members and in which arms of the same type can replace each other.
-
-    Feasibility then depends on how many arms of each type are pulled, and there are few such counts. The best set
-    pulls the best arms of every type, so the oracle sorts the arms within their types and compares the maximal
-    counts with one matrix product. With too many counts it falls back on the mixed-integer solver.
-
-    Attributes:
-        types: Int64 ``(J,)``, each arm's type in 0..K-1.
-        type_sizes: Int64 ``(K,)``, the number of arms of each type.
-        listable: Whether counts are tested fast enough to list the feasible ones.
-    """
-
-    COUNT_LIMIT = 250_000  # ours: the most count vectors to look at, below half a second of work
-    MAXIMAL_LIMIT = 100_000  # ours: the most maximal count vectors to compare, a few milliseconds an oracle call
-
-    def __init__(self, types: NDArray[np.int64]) -> None:
-        self.num_arms = self.action_size = types.size
-        self.num_levels = 2
-        self.types = types
-        self.type_sizes = np.bincount(types)
-        self.listable = True
-        self._one_hot = (types[:, None] == np.arange(self.type_sizes.size)).astype(np.float64)
-
-    @abc.abstractmethod
-    def _counts_feasible(self, counts: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which numbers of pulled arms of each type ``(count, K)`` are feasible: bool ``(count,)``."""
-
-    def feasible_batch(self, actions: NDArray[np.int8]) -> NDArray[np.bool_]:
-        """Which of the 0/1 joint actions ``(count, n)`` may be taken: bool ``(count,)``."""
-        return self._counts_feasible((actions @ self._one_hot).astype(np.int64))
-
-    @functools.cached_property
-    def maximal_counts(self) -> NDArray[np.int64] | None:
-        """The feasible counts ``(M, K)`` to which no arm can be added, or None if they are too many."""
-        if not self.listable:
-            return None
-        counts = np.zeros((1, self.type_sizes.size), dtype=np.int64)
-        for kind, size in enumerate(self.type_sizes):
-            parts = [counts]
-            while len(parts) <= size and len(parts[-1]):
-                more = parts[-1].copy()
-                more[:, kind] += 1
-                parts.append(more[self._counts_feasible(more)])
-                if sum(map(len, parts)) > self.COUNT_LIMIT:
-                    return None
-            counts = np.concatenate(parts)
-        maximal = np.ones(len(counts), dtype=bool)
-        for kind, size in enumerate(self.type_sizes):
-            open_rows = np.flatnonzero(maximal & (counts[:, kind] < size))
-            more = counts[open_rows]
-            more[:, kind] += 1
-            maximal[open_rows] = ~self._counts_feasible(more)
-        counts = counts[maximal]
-        return counts if len(counts) <= self.MAXIMAL_LIMIT else None
-
-    @functools.cached_property
-    def _unary(self) -> NDArray[np.float64] | None:
-        """Float64 ``(J, M)``: 1 if the maximal count takes the arm in that place of the order by type and gain."""
-        if self.maximal_counts is None:
-            return None
-        rank = np.concatenate([np.arange(size) for size in self.type_sizes])
-        taken = self.maximal_counts[:, np.sort(self.types)] > rank
-        return np.ascontiguousarray(taken.T, dtype=np.float64)
-
-    def linear_oracle(self, weights: ArrayLike) -> NDArray[np.int8]:
-        """The best joint actions; see `FeasibleSet.linear_oracle`."""
-        array = self._weights(weights)
-        unary = self._unary
-        if unary is None:
-            return self._solve_each(array)
-        gains = (array[..., 1] - array[..., 0]).reshape(-1, self.num_arms)
-        order = np.lexsort((-gains, np.broadcast_to(self.types, gains.shape)), axis=-1)
-        worth = np.maximum(np.take_along_axis(gains, order, axis=1), 0.0)
-        best = np.concatenate([(worth[rows] @ unary).argmax(axis=1) for rows in batches(len(worth), unary.shape[1])])
-        actions = np.zeros(gains.shape, dtype=np.int8)
-        np.put_along_axis(actions, order, (unary.T[best] > 0) & (worth > 0), axis=1)
-        return actions.reshape(array.shape[:-1])
-
-    def enumerate(self, limit: int = ENUMERATION_LIMIT) -> NDArray[np.int8]:
-        """Every feasible joint action; see `FeasibleSet.enumerate`."""
-        return self._grow(limit)
 
 
 def batches(rows: int, columns: int, cells: int = 4_000_000) -> list[slice]:

@@ -7,7 +7,8 @@ import itertools
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from telos.envs.bandits.feasible.base import ExchangeableSet, LinearDescription, describe_pulls
+from telos.envs.bandits.feasible.base import LinearDescription, describe_pulls
+from telos.envs.bandits.feasible.exchangeable import ExchangeableSet
 
 
 class CapacitySet(ExchangeableSet):

@@ -62,7 +62,7 @@ class InterventionSet(FeasibleSet):
 
     def feasible_batch(self, actions: NDArray[np.int8]) -> NDArray[np.bool_]:
         """Which of the 0/1 joint actions ``(count, n)`` may be taken: bool ``(count,)``."""
-        return self._choices.feasible_batch(actions)
+        return np.asarray(self._choices.feasible_batch(actions))
 
     def _describe_violation(self, action: NDArray[np.int8]) -> str:
         return f"budget: {int(action.sum())} interventions are chosen, but at most {self.budget} may be"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from telos.envs.bandits.feasible.base import ExchangeableSet, LinearDescription, describe_pulls
+from telos.envs.bandits.feasible.base import LinearDescription, describe_pulls
 from telos.envs.bandits.feasible.budget import BudgetSet
+from telos.envs.bandits.feasible.exchangeable import ExchangeableSet
 
 PAIRS_PER_PULL = 2
 MAX_SLOTS = 12  # ours: the test looks at all sets of slots

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from telos.envs.bandits.feasible.base import ENUMERATION_LIMIT, FeasibleSet, LinearDescription, batches, describe_pulls
+from telos.envs.bandits.feasible.base import FeasibleSet, LinearDescription, batches, describe_pulls
+from telos.envs.bandits.feasible.walks.visits import edge_distances, maximal_visits
 
-WORD = 64  # nodes in reach that fit into the bits of an integer
-BLOCK = 256  # ours: sets to compare with at once, few enough for the cache
+if TYPE_CHECKING:
+    from telos.envs.bandits.feasible.walks.tables import WalkTables
 
 
 class PathSet(FeasibleSet):
@@ -21,8 +23,9 @@ class PathSet(FeasibleSet):
     The joint action is the pulled nodes. The walk is found, not chosen.
 
     The constraint is the real one: a node counts as visited only if the walk goes there along edges. The maximal sets
-    of nodes that a walk can visit are listed once; with the list, everything is a matrix product. Where the list
-    would be too long, a mixed-integer solver decides instead.
+    of nodes that a walk can visit are listed once if they are few; with the list, everything is a matrix product.
+    Else dynamic programming over a tree decomposition decides (`walks.search`), and on graphs too far from a tree a
+    mixed-integer solver. All three are exact.
 
     Args:
         num_arms: J, the number of nodes.
@@ -37,6 +40,7 @@ class PathSet(FeasibleSet):
 
     COMPARISON_LIMIT = 2_000_000_000  # ours: of sets with sets while listing, a few seconds
     MAXIMAL_LIMIT = 20_000  # ours: the most maximal visits to compare, about 10 ms an oracle call
+    TRANSITION_LIMIT = 2_000_000  # ours: between states of walks, a few seconds of preparation
 
     def __init__(self, num_arms: int, edges: ArrayLike, source: int, max_length: int, budget: int) -> None:
         self.num_arms = self.action_size = int(num_arms)
@@ -52,61 +56,47 @@ class PathSet(FeasibleSet):
             raise ValueError("an edge joins a node to itself; walks need no loops, leave them out")
         if self.max_length < 0 or self.budget < 0:
             raise ValueError(f"max_length and budget must be >= 0; got {max_length} and {budget}")
-        self._neighbours: list[list[int]] = [[] for _ in range(self.num_arms)]
+        self.neighbours: list[list[int]] = [[] for _ in range(self.num_arms)]
         for one, other in self.edges.tolist():
-            self._neighbours[one].append(other)
-            self._neighbours[other].append(one)
-        self.distances = self._distances()
-
-    def _distances(self) -> NDArray[np.int64]:
-        """Edges from the source to every node ``(J,)``; ``J + max_length`` where there is no way."""
-        distances = np.full(self.num_arms, self.num_arms + self.max_length, dtype=np.int64)
-        distances[self.source] = 0
-        queue = [self.source]
-        for node in queue:
-            for neighbour in self._neighbours[node]:
-                if distances[neighbour] > distances[node] + 1:
-                    distances[neighbour] = distances[node] + 1
-                    queue.append(neighbour)
-        return distances
+            self.neighbours[one].append(other)
+            self.neighbours[other].append(one)
+        # Twice along a spanning tree and every node in reach is visited: no walk needs to be longer.
+        self._longest = min(self.max_length, 2 * (self.num_arms - 1))
+        self.distances = edge_distances(self.neighbours, [self.source], self.num_arms + self.max_length)
 
     @functools.cached_property
     def visits(self) -> NDArray[np.bool_] | None:
-        """Bool ``(K, J)``: the maximal sets of nodes that a walk can visit, or None if the list would be too long.
+        """Bool ``(K, J)``: the maximal sets of nodes that a walk can visit, or None if there is no list.
 
-        After each edge only the maximal visited sets at every place are followed further: a smaller set at the same
-        place with the same edges left can do nothing that the larger one cannot.
+        With a short list the oracle is faster than with tables, with a long one it is slower.
         """
-        near = np.flatnonzero(self.distances <= self.max_length // 2)
-        if near.size > WORD:
-            return None
-        bit = {node: np.uint64(1 << index) for index, node in enumerate(near.tolist())}
-        layer = {self.source: np.array([bit[self.source]])}
-        # Home with one edge left is as good as home with none: odd cycles and even walks both end in time.
-        home = [layer[self.source]]
-        comparisons = 0
-        for left in range(self.max_length - 1, -1, -1):
-            following: dict[int, NDArray[np.uint64]] = {}
-            for node in near[self.distances[near] <= left].tolist():
-                sources = [layer[place] for place in self._neighbours[node] if place in layer]
-                if sources:
-                    following[node], work = _maximal(np.concatenate(sources) | bit[node])
-                    comparisons += work
-            if comparisons > self.COMPARISON_LIMIT:
-                return None
-            layer = following
-            if left < 2 and self.source in layer:
-                home.append(layer[self.source])
-        sets, _ = _maximal(np.concatenate(home))
-        if len(sets) > self.MAXIMAL_LIMIT:
-            return None
-        members = np.zeros((len(sets), self.num_arms), dtype=bool)
-        members[:, near] = sets[:, None] >> np.arange(near.size, dtype=np.uint64) & np.uint64(1)
-        return members
+        short = self._list(self.COMPARISON_LIMIT // 100, self.MAXIMAL_LIMIT // 20)
+        if short is not None or self.tables is not None:
+            return short
+        return self._list(self.COMPARISON_LIMIT, self.MAXIMAL_LIMIT)
+
+    def _list(self, comparison_limit: int, maximal_limit: int) -> NDArray[np.bool_] | None:
+        """The maximal visits, or None if the list takes too long or is too long."""
+        home = [self.source]
+        listed = maximal_visits(self.neighbours, home, self._longest, home, comparison_limit)
+        sets = None if listed is None else listed[self.source, self.source]
+        return None if sets is None or len(sets) > maximal_limit else sets
+
+    @functools.cached_property
+    def tables(self) -> WalkTables | None:
+        """The states of walks over a tree decomposition, or None if they would be too many."""
+        from telos.envs.bandits.feasible.walks.decomposition import make_walk_tables
+
+        return make_walk_tables(self.neighbours, self.source, self._longest, self.TRANSITION_LIMIT)
 
     def feasible_batch(self, actions: NDArray[np.int8]) -> NDArray[np.bool_]:
         """Which of the 0/1 joint actions ``(count, n)`` may be taken: bool ``(count,)``."""
         result = np.asarray(actions.sum(axis=1, dtype=np.int64) <= self.budget)
+        if self.visits is None and self.tables is not None:
+            from telos.envs.bandits.feasible.walks.tables import visitable
+
+            result[result] = visitable(self.tables, actions[result], self._longest)
+            return result
         if self.visits is None:
             solver, nothing = self.linear_constraints(), np.zeros((self.num_arms, 2))
             for row in np.flatnonzero(result):
@@ -127,9 +117,9 @@ class PathSet(FeasibleSet):
 
     def sample(self, rng: np.random.Generator, count: int) -> NDArray[np.int8]:
         """Random feasible joint actions: some of the nodes on random walks that are home in time."""
-        width = max(map(len, self._neighbours)) + 1
+        width = max(map(len, self.neighbours)) + 1
         moves = np.full((self.num_arms, width), -1, dtype=np.int64)
-        for node, neighbours in enumerate(self._neighbours):
+        for node, neighbours in enumerate(self.neighbours):
             moves[node, : len(neighbours)] = neighbours
         # Waiting at the source is the only rest there is: it stands for a shorter walk and visits nothing new.
         moves[self.source, -1] = self.source
@@ -150,9 +140,13 @@ class PathSet(FeasibleSet):
     def linear_oracle(self, weights: ArrayLike) -> NDArray[np.int8]:
         """The best joint actions; see `FeasibleSet.linear_oracle`."""
         array = self._weights(weights)
+        gains = (array[..., 1] - array[..., 0]).reshape(-1, self.num_arms)
+        if self.visits is None and self.tables is not None:
+            from telos.envs.bandits.feasible.walks.search import best_pulls
+
+            return best_pulls(self.tables, gains, self._longest, self.budget).reshape(array.shape[:-1])
         if self.visits is None:
             return self._solve_each(array)
-        gains = (array[..., 1] - array[..., 0]).reshape(-1, self.num_arms)
         order = np.argsort(-gains, axis=1)
         worth = np.maximum(np.take_along_axis(gains, order, axis=1), 0.0)
         # Arms that no row wants sort behind the others and can be left out.
@@ -208,10 +202,6 @@ class PathSet(FeasibleSet):
             extra_integer=np.repeat([1, 0], [num_edges + num_arms, 2 * num_edges]),
         )
 
-    def enumerate(self, limit: int = ENUMERATION_LIMIT) -> NDArray[np.int8]:
-        """Every feasible joint action; see `FeasibleSet.enumerate`."""
-        return self._grow(limit)
-
     def parameters(self) -> dict[str, NDArray[np.generic]]:
         """The constructor's arguments as arrays."""
         return {
@@ -221,19 +211,3 @@ class PathSet(FeasibleSet):
             "max_length": np.array(self.max_length),
             "budget": np.array(self.budget),
         }
-
-
-def _maximal(sets: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], int]:
-    """The sets, as bits, that no other contains, largest first; and about how many comparisons that took."""
-    sets = np.unique(sets)
-    sizes = np.bitwise_count(sets)
-    kept, comparisons = sets[:0], 0
-    for size in range(int(sizes.max()), 0, -1):
-        group = sets[sizes == size]
-        # Large sets first and in blocks: most of what is contained is so early and need not be looked at again.
-        for start in range(0, len(kept), BLOCK):
-            outside = ~kept[start : start + BLOCK]
-            comparisons += group.size * outside.size
-            group = group[((group[:, None] & outside) != 0).all(axis=1)]
-        kept = np.concatenate([kept, group])
-    return kept, comparisons
