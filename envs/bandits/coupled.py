@@ -20,9 +20,10 @@ from telos.envs.bandits.coupled_instances import (
 from telos.envs.bandits.family import BanditFamily
 from telos.envs.bandits.feasible.base import FeasibleSet
 from telos.envs.bandits.feasible.path import PathSet
-from telos.envs.bandits.feasible.roaming import roaming_sets
+from telos.envs.bandits.feasible.roaming import RoamingSet, roaming_sets
 from telos.envs.bandits.interaction import make_interaction
 from telos.envs.bandits.params import State
+from telos.envs.bandits.roaming_bound import roaming_bound
 
 __all__ = ["CapacityBandit", "CoupledBandit", "InterventionBandit", "MatchingBandit", "PathBandit"]
 
@@ -58,6 +59,7 @@ class CoupledBandit(BanditFamily):
         invalid: str = "error",
         observe: str = "always",
         features: bool = False,
+        certify: bool = False,
         contagion: float = 0.0,
         reward_cap: float | None = None,
     ) -> None:
@@ -75,6 +77,7 @@ class CoupledBandit(BanditFamily):
             invalid,
             observe,
             features,
+            certify,
             made.next_state_rewards,
             make_interaction(made.arms.num_arms, contagion, reward_cap, made.instance_seed),
             self._depot(),
@@ -114,6 +117,14 @@ class PathBandit(CoupledBandit):
     def _home(self) -> PathSet:
         assert isinstance(self.instance.feasible, PathSet)  # as the instance's kind says
         return self.instance.feasible
+
+    def bound_to_go(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """See :meth:`BanditFamily.bound_to_go`."""
+        if not self.persistent:
+            return super().bound_to_go()
+        sets = [each for each in self.feasible_sets if isinstance(each, RoamingSet)]
+        bound = roaming_bound(self.arms, sets, self._depot(), self.horizon, self.start)
+        return bound.values, bound.collected
 
     def check_actions(self, actions: NDArray[Any], state: State) -> Any:
         """Returns the arms' levels, ``(n, J)``, and for a vehicle that stays out a column with where it goes."""

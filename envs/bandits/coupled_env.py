@@ -59,6 +59,7 @@ Only by ``max_episode_steps`` of ``gym.make``.
 | `reward_terms` | every step | see above |
 | `acted_on` | every step | number of arms with a level above 0 |
 | `expected_reward` | every step, unless `reward_cap` is given | expectation of the reward before the draw: what the paper reports |
+| `upper_bound` | every step, with `certify=True` | no policy can expect more reward from here to the end; 0 at the end |
 
 ## Harder variants
 With prices for the arms' levels and a linear oracle, the published problem is nearly solved. Arguments make it harder:
@@ -84,6 +85,7 @@ With prices for the arms' levels and a linear oracle, the published problem is n
 | `invalid` | `"error"` | what an infeasible action does: `"error"`, `"project"` (the feasible levels that agree with it on the most arms), `"noop"` (all passive) |
 | `observe` | `"always"` | `"always"` or `"acted_on"`, see above; the latter not with the next two |
 | `features` | False | whether the observation holds the instance |
+| `certify` | False | whether `info` has `upper_bound`; a fraction of a second when the environment is made |
 | `contagion` | 0 | probability, see above |
 | `reward_cap` | None | see above |
 

@@ -50,6 +50,7 @@ class RestlessBanditEnv(FeasibleActions, SimulatedEnv):
     | `reward_terms` | every step | see above |
     | `acted_on` | every step | number of arms with a level above 0 |
     | `expected_reward` | every step | expectation of the reward before the draw |
+    | `upper_bound` | every step, with `certify=True` | no policy can expect more reward from here to the end; 0 at the end |
 
     ## Arguments
     | Parameter | Default | Meaning |
@@ -63,6 +64,7 @@ class RestlessBanditEnv(FeasibleActions, SimulatedEnv):
     | `invalid` | `"error"` | what an action over the budget does: `"error"`, `"project"` (arms that come first keep their levels while the budget lasts), `"noop"` (all passive) |
     | `observe` | `"always"` | `"acted_on"`: only the arms acted on show their state; the reward is the expected one under the belief |
     | `features` | False | whether the observation holds the instance |
+    | `certify` | False | whether `info` has `upper_bound` |
     | `arms` | None | own arms: an `Arms`, or its arrays by name; `instance` and `num_arms` are then ignored |
     | `start` | None | probabilities of the first states, `(J, S)` |
 

@@ -23,6 +23,7 @@ from telos.envs.bandits.params import (
     make_params,
     new_state,
 )
+from telos.envs.bandits.relaxation import hull_bound
 from telos.envs.bandits.rules import (
     observe_arms,
     observe_arms_and_features,
@@ -35,7 +36,9 @@ from telos.envs.bandits.rules import (
 from telos.envs.engine.arrays import on_host
 from telos.envs.engine.family import Family
 
-__all__ = ["BanditFamily"]
+__all__ = ["BOUND_TOLERANCE", "BanditFamily"]
+
+BOUND_TOLERANCE = 1e-3  # ours: of the bounds in info, relative; tighter ones take a linear program
 
 _INVALID = ("error", "project", "noop")
 _OBSERVE = ("always", "acted_on")
@@ -60,6 +63,7 @@ class BanditFamily(Family):
             (all arms passive).
         observe: ``"always"``, or ``"acted_on"``: see :mod:`telos.envs.bandits.belief`.
         features: Whether the observation holds the instance.
+        certify: Whether ``info`` has a certified upper bound on the reward to go.
         next_state_rewards: Float64 ``(J, S)`` if a step pays the states that are reached; None if it pays the arms'
             expected rewards.
         interaction: How arms act on each other.
@@ -89,6 +93,7 @@ class BanditFamily(Family):
         invalid: str,
         observe: str,
         features: bool,
+        certify: bool,
         next_state_rewards: NDArray[np.float64] | None = None,
         interaction: Interaction = INDEPENDENT,
         depot: int = 0,
@@ -122,6 +127,10 @@ class BanditFamily(Family):
             self.step_rule = step_interacting_arms
             if np.isfinite(interaction.reward_cap):
                 self.metrics = ("acted_on",)
+        if certify:
+            values, collected = self.bound_to_go()
+            self.params = self.params._replace(values=values, collected=collected)
+            self.metrics = (*self.metrics, "upper_bound")
         first = feasible_sets[0]
         if roams:
             # A space cannot know where the vehicle is.
@@ -134,6 +143,15 @@ class BanditFamily(Family):
     def new_state(self, num_envs: int) -> State:
         """Arrays for ``num_envs`` environments."""
         return new_state(num_envs, self.params)
+
+    def bound_to_go(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """A bound on the expected reward from time ``t`` on: the sum of each arm's value and of what is collected.
+
+        Returns:
+            Values ``(H + 1, J, S)``, and charges to collect ``(H + 1, 1)``, or ``(H + 1, J)`` by a vehicle's position.
+        """
+        bound = hull_bound(self.arms, self.feasible_sets[0], self.horizon, self.start, tolerance=BOUND_TOLERANCE)
+        return bound.values, bound.paid_back[:, None]
 
     def set_index(self, state: State) -> NDArray[np.int64]:
         """Which of the feasible sets holds in each environment, ``(n,)``."""

@@ -53,6 +53,8 @@ class Params(NamedTuple):
         interaction: See :class:`Interaction`.
         features: float32 ``(J, F)``, what an observation says about each arm; F is 0 if it says nothing.
         depot: int64 scalar array, where a vehicle is at first.
+        values: float64 ``(H + 1, J, S)``, with ``collected`` a certified bound on the reward to go; empty without one.
+        collected: float64 ``(H + 1, J or 1)``, the bound's part that depends on time and on a vehicle's position.
     """
 
     cumulative: NDArray[np.float64]
@@ -64,6 +66,8 @@ class Params(NamedTuple):
     interaction: Interaction
     features: NDArray[np.float32]
     depot: NDArray[np.int64]
+    values: NDArray[np.float64]
+    collected: NDArray[np.float64]
 
 
 class State(NamedTuple):
@@ -164,6 +168,8 @@ def make_params(
         interaction,
         np.zeros((count, 0), np.float32) if features is None else features,
         np.array(depot, np.int64),
+        np.zeros((0, 0, 0)),
+        np.zeros((0, 0)),
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from telos.envs.bandits.arms import Arms
-from telos.envs.bandits.family import BanditFamily
+from telos.envs.bandits.family import BOUND_TOLERANCE, BanditFamily
 from telos.envs.bandits.feasible.budget import BudgetSet
 from telos.envs.bandits.instances import (
     birth_death_arms,
@@ -18,6 +18,7 @@ from telos.envs.bandits.instances import (
     random_arms,
     streaming_arms,
 )
+from telos.envs.bandits.relaxation import lagrangian_bound
 
 __all__ = ["CLASSIC_INSTANCES", "RestlessBandit"]
 
@@ -46,6 +47,7 @@ class RestlessBandit(BanditFamily):
         invalid: str = "error",
         observe: str = "always",
         features: bool = False,
+        certify: bool = False,
         arms: Arms | Mapping[str, Any] | None = None,
         start: NDArray[np.float64] | Sequence[Sequence[float]] | None = None,
     ) -> None:
@@ -67,4 +69,13 @@ class RestlessBandit(BanditFamily):
             invalid,
             observe,
             features,
+            certify,
         )
+
+    def bound_to_go(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """See :meth:`BanditFamily.bound_to_go`; for any number of arms."""
+        (budget_set,) = self.feasible_sets
+        assert isinstance(budget_set, BudgetSet)
+        costs, budget = budget_set.level_costs, budget_set.budget
+        bound = lagrangian_bound(self.arms, budget, self.horizon, self.start, costs=costs, tolerance=BOUND_TOLERANCE)
+        return bound.values, bound.paid_back[:, None]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from telos.envs.engine.random import integer, uniform
 from telos.envs.engine.rules import rule
 
@@ -44,11 +46,20 @@ def reset_arms(i, key, state, params):
 
 
 @rule
-def _finish(i, moves, state, params):
-    """Moves the vehicle, if an action has an entry for it, and the clock; tells whether the episode is over."""
+def _finish(i, moves, state, params, metrics):
+    """Moves the vehicle, if an action has an entry for it, and the clock; tells whether the episode is over.
+
+    The last metric is the bound on the reward to go, if there is one.
+    """
     if moves.shape[1] > state.arms.shape[1]:
         state.position[i] = moves[i, state.arms.shape[1]]
     state.time[i] += 1
+    if params.values.shape[0] > 0:
+        time = state.time[i]
+        bound = params.collected[time, state.position[i] if params.collected.shape[1] > 1 else 0]
+        for j in range(state.arms.shape[1]):
+            bound += params.values[time, j, state.arms[i, j]]
+        metrics[i, metrics.shape[1] - 1] = bound
     return state.time[i] >= params.horizon[()]
 
 
@@ -71,7 +82,7 @@ def step_arms(i, key, levels, state, params, terms, metrics):
     terms[i, 0] = paid
     metrics[i, 0] = acted_on
     metrics[i, 1] = expected
-    return _finish(i, levels, state, params)
+    return _finish(i, levels, state, params, metrics)
 
 
 @rule
@@ -104,6 +115,7 @@ def step_interacting_arms(i, key, levels, state, params, terms, metrics):
     for g in range(state.earned.shape[1]):
         state.earned[i, g] = 0.0
     expected, acted_on = 0.0, 0
+    uncapped = interaction.reward_cap[()] == np.inf
     for j in range(state.arms.shape[1]):
         level = levels[i, j]
         after = _sample(params.cumulative[j, level, state.before[i, j]], uniform(key, TRANSITION, j))
@@ -114,16 +126,16 @@ def step_interacting_arms(i, key, levels, state, params, terms, metrics):
         state.arms[i, j] = after
         state.earned[i, interaction.groups[j]] += params.next_rewards[j, after]
         acted_on += level > 0
-        if metrics.shape[1] > 1:
+        if uncapped:
             expected += _expected_reward(i, j, level, state, params)
     paid = 0.0
     for g in range(state.earned.shape[1]):
         paid += min(state.earned[i, g], interaction.reward_cap[()])
     terms[i, 0] = paid
     metrics[i, 0] = acted_on
-    if metrics.shape[1] > 1:
+    if uncapped:
         metrics[i, 1] = expected
-    return _finish(i, levels, state, params)
+    return _finish(i, levels, state, params, metrics)
 
 
 @rule

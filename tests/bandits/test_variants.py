@@ -214,3 +214,35 @@ def test_a_vehicle_that_is_elsewhere_makes_an_action_infeasible():
     (pull, *_) = pulls[sets[depot].feasible_batch(pulls) & ~sets[far].feasible_batch(pulls)]
     with pytest.raises(ValueError, match=r"environment 1: path: no walk of at most 5 edges"):
         envs.step(np.stack([pull, pull]))
+
+
+@pytest.mark.parametrize(
+    ("env_id", "kwargs"),
+    [
+        ("CoRMABCapacity-v0", {}),
+        ("CoRMABIntervention-v0", {"observe": "acted_on", "horizon": 5}),
+        ("CoRMABPath-v0", {"persistent": True}),
+        ("RestlessBandit-v0", {"num_arms": 50}),
+        ("RestlessBandit-v0", {"instance": "maternal_health", "observe": "acted_on", "horizon": 8}),
+    ],
+)
+def test_the_bound_in_info_is_one(env_id, kwargs):
+    """What is earned on average, with the bound on the rest, never rises above the bound at the start."""
+    envs = gym.make_vec(env_id, num_envs=500, certify=True, **kwargs)
+    family = envs.unwrapped.family
+    envs.reset(seed=0)
+    index = family.set_index(envs.unwrapped._batch.state)
+    rng = np.random.default_rng(0)
+    earned = np.zeros(500)
+    hopes = []
+    for _ in range(family.horizon):
+        actions = np.stack([family.feasible_sets[i].sample(rng, 1)[0] for i in index])
+        _, rewards, terminated, _, infos = envs.step(actions)
+        index = family.set_index(envs.unwrapped._batch.state)
+        earned += rewards
+        hopes.append(earned + infos["upper_bound"])
+    assert terminated.all()
+    assert infos["upper_bound"] == pytest.approx(0.0)
+    means, errors = np.mean(hopes, axis=1), np.std(hopes, axis=1) / np.sqrt(500)
+    assert (np.diff(means) < 4 * errors[1:]).all()
+    assert means[0] > means[-1]

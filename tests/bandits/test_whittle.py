@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from telos.envs.bandits.arms import Arms
+from telos.envs.bandits.feasible.budget import BudgetSet
+from telos.envs.bandits.optimum import infinite_horizon_optimum
 from telos.envs.bandits.whittle import whittle_indices
 
 
@@ -118,6 +120,25 @@ def test_agrees_with_markovianbandit_pkg(states, discount):
         assert bool(bandit.is_indexable(discount=discount)) == result.indexable[arm]
         if result.indexable[arm]:
             np.testing.assert_allclose(result.indices[arm], expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("discount", [0.9, 1.0])
+def test_of_two_equal_two_state_arms_the_one_with_the_higher_index_is_the_one_to_act_on(discount):
+    # Acting costs nothing and pays, so one arm is acted on in every joint state. Only where the arms differ in state is
+    # there a choice; which one is right is the index's to say.
+    choices = set()
+    for seed in range(12):
+        one = random_arms(1, 2, seed)
+        rewards = np.concatenate([one.rewards[:, :1], one.rewards[:, :1] + one.rewards[:, 1:] + 1.0], axis=1)
+        arms = Arms(np.repeat(one.transitions, 2, axis=0), np.repeat(rewards, 2, axis=0))
+        index = whittle_indices(arms, discount).indices[0]
+        assert index.min() > 0
+        optimum = infinite_horizon_optimum(arms, BudgetSet(2, 1), discount, tolerance=1e-9)
+        first = int(index[0] > index[1])
+        choices.add(first)
+        assert optimum.policy([0, 1]).tolist() == [first, 1 - first]
+        assert optimum.policy([1, 0]).tolist() == [1 - first, first]
+    assert choices == {0, 1}
 
 
 def test_errors_say_what_to_do():
