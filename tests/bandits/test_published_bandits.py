@@ -7,8 +7,8 @@ from telos.envs.bandits.arms import Arms
 from telos.envs.bandits.stationary import average_reward_bound
 from telos.envs.bandits.whittle import whittle_indices
 
-# Four states in a circle, common in public code on learning Whittle's index: acting moves on and resting moves back, with
-# probability 1/2 each. Its indices are listed there.
+# Four states in a circle, common in public code on learning Whittle's index: acting moves on and resting moves back,
+# with probability 1/2 each. Its indices are listed there.
 FORWARD = np.array([[1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1], [1, 0, 0, 1]]) / 2
 CIRCULANT = (FORWARD.T, FORWARD, [-1, 0, 0, 1], [-1, 0, 0, 1])
 
@@ -81,7 +81,8 @@ def test_circulant_arm():
 
 def test_restart_arm():
     # Resting climbs with probability 0.9 and else falls to the bottom; acting restarts. Public code lists -0.9, -0.73,
-    # -0.5, -0.26 for the first four states. In the last one, rest and restart break even where the average rewards of resting always and of restarting at the top are equal, worked out by hand from their stationary laws.
+    # -0.5, -0.26 for the first four states. In the last one, rest and restart break even where the average rewards of
+    # resting always and of restarting at the top are equal, worked out by hand from their stationary laws.
     passive = 0.9 * np.eye(5, k=1) + 0.1 * np.eye(5)[[0] * 5]
     passive[4, 4] = 0.9
     rewards = 0.9 ** np.arange(1, 6)
