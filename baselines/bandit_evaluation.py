@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from gymnasium.vector import VectorEnv
+from gymnasium.vector import AutoresetMode, VectorEnv
 
 from telos.baselines.policies.bandits import BanditPolicy
 
@@ -35,7 +35,12 @@ def evaluate_policy(envs: VectorEnv[Any, Any, Any], policy: BanditPolicy, horizo
         policy: The policy.
         horizon: Steps of an episode.
         seed: Seed of the episodes.
+
+    Raises:
+        ValueError: If environments reset in the same step, which hides the last reward in ``final_info``.
     """
+    if envs.metadata.get("autoreset_mode") is AutoresetMode.SAME_STEP:
+        raise ValueError("evaluation needs the end of an episode: gym.make_vec(..., autoreset_mode='NextStep')")
     states, _ = envs.reset(seed=seed)
     total = np.zeros(envs.num_envs)
     for t in range(horizon):
