@@ -1,8 +1,8 @@
 """What not knowing the transition probabilities costs: regret of learning policies on a coupled bandit.
 
 A learner plays one episode after the other on the same instance (J = 20, B = 5, horizon 20). The regret of an episode
-is what the price policy that knows the probabilities gets, less what the learner gets, as a share of the hull bound; both
-are averaged over held-out episodes under the same luck.
+is what the price policy that knows the probabilities gets, less what the learner gets, as a share of the hull bound;
+both are averaged over held-out episodes under the same luck.
 
     python benchmarks/bandit_regret.py
 """

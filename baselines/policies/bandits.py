@@ -140,7 +140,7 @@ class Prices:
     def __init__(self, arms: Arms, feasible_set: FeasibleSet, bound: Bound, discount: float = 1.0) -> None:
         self._set = feasible_set
         values = np.einsum("jast,hjt->hjas", arms.transitions, bound.values[1:])
-        self._weights = arms.rewards + discount * values
+        self._weights = bound.reward_weights[:, :, None, None] * arms.rewards + discount * values
 
     @classmethod
     def from_instance(

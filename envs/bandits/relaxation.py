@@ -7,7 +7,9 @@ Arms are coupled only through the joint action. Charge arm ``j`` a price ``p[t, 
 
 is at least the optimum, because a feasible policy pays no more than it is paid back. So a bound is recomputed from its
 prices and never taken on trust from a solver. The least such bound is the value of the fluid (occupancy) linear program
-in which the expected levels of each step lie in the convex hull of the feasible set.
+in which the expected levels of each step lie in the convex hull of the feasible set. Where groups of arms share a cap
+on what they earn in a step, the mean of ``min(cap, earned)`` is at most ``share * mean + (1 - share) * cap`` for any
+share in ``0..1``: arms then earn the share, and the rest of the cap is paid back.
 
 References: Hawkins, "A Langrangian decomposition approach to weakly coupled dynamic optimization problems" (PhD thesis,
 MIT, 2003) and Adelman and Mersereau, Operations Research 56(3), 2008, for the relaxation; Lemarechal, Nemirovskii and
@@ -42,7 +44,8 @@ class Bound:
     """An upper bound on the expected reward over the horizon, with the prices that certify it.
 
     The values make a policy: at time ``t`` give level ``a`` of arm ``j`` in state ``s`` the weight
-    ``rewards[j, a, s] + discount * transitions[j, a, s] @ values[t + 1, j]`` and take the best feasible joint action.
+    ``reward_weights[t, j] * rewards[j, a, s] + discount * transitions[j, a, s] @ values[t + 1, j]`` and take the best
+    feasible joint action.
 
     Attributes:
         value: The bound, in units of reward.
@@ -52,7 +55,8 @@ class Bound:
         values: Float64 ``(H + 1, J, S)``: the best expected reward less charges of each arm on its own from time ``t``
             on, discounted to time ``t``; the last row is 0.
         paid_back: Float64 ``(H + 1,)``: the most that feasible joint actions could collect in charges from time ``t``
-            on, discounted to time ``t``; the last entry is 0.
+            on, and what caps pay back, discounted to time ``t``; the last entry is 0.
+        reward_weights: Float64 ``(H, J)``, in ``0..1``: what a unit of reward counts under a cap; 1 without caps.
     """
 
     value: float
@@ -60,6 +64,7 @@ class Bound:
     prices: Floats
     values: Floats
     paid_back: Floats
+    reward_weights: Floats
 
     def value_at(self, t: int, states: ArrayLike) -> Floats:
         """A certified upper bound on the expected reward from time ``t`` on, whatever was done before.
@@ -149,7 +154,9 @@ def lagrangian_bound(
         moved = _project(centre, np.vstack([-cuts, np.eye(horizon)]), np.append(aims, np.zeros(horizon)))
         price = model.x[:horizon] if moved is None else np.maximum(moved, 0.0)
     prices = np.broadcast_to(centre[:, None, None] * table, (horizon, arms.num_arms, arms.num_levels))
-    return Bound(best, best - lowest, prices, dual.values(prices), dual.to_go(budget * centre))
+    point = dual.point(prices, np.empty((horizon, 0)))
+    weights = np.ones((horizon, arms.num_arms))
+    return Bound(best, best - lowest, prices, dual.values(point), dual.to_go(budget * centre), weights)
 
 
 def _check_costs(arms: Arms, budget: float, costs: ArrayLike | None) -> Floats:
@@ -200,6 +207,9 @@ def hull_bound(
     *,
     discount: float = 1.0,
     tolerance: float = 1e-6,
+    groups: ArrayLike | None = None,
+    cap: float | None = None,
+    alternatives: tuple[Arms, ...] = (),
 ) -> Bound:
     """Bounds the optimum with the expected levels of each step in the convex hull of the feasible set.
 
@@ -216,6 +226,13 @@ def hull_bound(
         initial: Initial states, integers ``(J,)``, or distributions ``(J, S)``.
         discount: Weight of each later step's reward, in ``(0, 1]``.
         tolerance: Relative gap at which to stop (relative to the value or the range of rewards, if that is larger).
+        groups: Integers ``(J,)`` from 0: the group of each arm. The arms of a group earn at most ``cap`` together in a
+            step; rewards may be drawn, with the means that the arms have.
+        cap: The most that the arms of a group earn together in a step, finite; None, like the groups, for no cap.
+        alternatives: How the arms may move and earn, in place of the arms' own transitions and rewards: at each time,
+            state and level the relaxed arm has the best of them, free of charge. So the bound holds for arms whose
+            moves depend on each other, if each moves as some mixture of the alternatives; see
+            :func:`~telos.envs.bandits.interaction.contagion_alternatives`.
 
     Raises:
         ValueError: If an argument is out of range, or the arms and the set differ in numbers of arms or levels.
@@ -226,10 +243,12 @@ def hull_bound(
             f"the arms ({arms.num_arms} arms, {arms.num_levels} levels) and the feasible set "
             f"({feasible_set.num_arms} arms, {feasible_set.num_levels} levels) must agree"
         )
-    dual = Dual(arms, horizon, initial, discount)
+    dual = Dual(arms, horizon, initial, discount, alternatives, groups, cap)
     search = HullSearch(dual, feasible_set, tolerance)
     search.anneal()
     if search.gap > search.allowed:
         search.generate_columns()
-    paid, _ = dual.collect(search.prices, feasible_set)
-    return Bound(search.value, search.gap, search.prices, dual.values(search.prices), dual.to_go(paid))
+    prices, shares = dual.split(search.point)
+    paid, _ = dual.pay_back(search.point, feasible_set)
+    values, weights = dual.values(search.point), dual.reward_weights(shares)
+    return Bound(search.value, search.gap, prices, values, dual.to_go(paid), weights)
