@@ -10,31 +10,44 @@ import pytest
 import team
 import vector_trajectory
 from gymnasium import spaces
-from simulated import KWARGS, SIMULATED, class_of
+from simulated import SIMULATED, VARIANTS, arguments_of, class_of
 
 from telos.envs.engine.arrays import arrays_on
+from telos.envs.engine.faces import make_family
 from telos.envs.registry import ENVIRONMENTS
 
 torch = pytest.importorskip("torch")
-REGISTERED = {ENVIRONMENTS[env_id].vector_entry_point: KWARGS[env_id] for env_id in SIMULATED}
-TEAMS = {"team:TeamVectorEnv": {"num_agents": 1}, "team:TeamParallelVectorEnv": {"num_agents": 3}}
-FAMILIES = {entry_point: class_of(entry_point).family_type for entry_point in REGISTERED | TEAMS}
-HOST_ONLY = [entry_point for entry_point, family in FAMILIES.items() if "cuda" not in family.devices]
-#: Families for the host with the same rules are tested once.
-SAME_RULES = {getattr(FAMILIES[e], "step_rule", e): e for e in HOST_ONLY}.values()
-CASES = {
-    entry_point: arguments
-    for entry_point, arguments in (REGISTERED | TEAMS).items()
-    if entry_point not in HOST_ONLY or entry_point in SAME_RULES
+TEAMS = {
+    "one agent": ("team:TeamVectorEnv", {"num_agents": 1}),
+    "team": ("team:TeamParallelVectorEnv", {"num_agents": 3}),
 }
 
 
-@pytest.mark.parametrize("entry_point", CASES)
-def test_the_vector_face_agrees_in_the_simulator(entry_point, capsys):
-    vector_trajectory.main(entry_point, CASES[entry_point], "cpu")
+def vector_face(case):
+    """Entry point and arguments."""
+    env_id, arguments = arguments_of(case)
+    return ENVIRONMENTS[env_id].vector_entry_point, arguments
+
+
+def rules_of(entry_point, arguments):
+    """What is compiled for a family with these arguments, and whether it is for the host only."""
+    family = make_family(class_of(entry_point).family_type, arguments)
+    return (family.step_rule, family.observe_rule, "cuda" in family.devices)
+
+
+EVERY = {case: vector_face(case) for case in [*SIMULATED, *VARIANTS]} | TEAMS
+#: Families with the same rules are tested once.
+CASES = {rules_of(*of_case): case for case, of_case in EVERY.items()}.values()
+HOST_ONLY = {entry for entry, _ in EVERY.values() if "cuda" not in class_of(entry).family_type.devices}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_vector_face_agrees_in_the_simulator(case, capsys):
+    entry_point, arguments = EVERY[case]
+    vector_trajectory.main(entry_point, arguments, "cpu")
     expected = capsys.readouterr().out
     done = subprocess.run(
-        [sys.executable, vector_trajectory.__file__, entry_point, json.dumps(CASES[entry_point]), "cuda"],
+        [sys.executable, vector_trajectory.__file__, entry_point, json.dumps(arguments), "cuda"],
         capture_output=True,
         text=True,
         check=False,
@@ -46,11 +59,11 @@ def test_the_vector_face_agrees_in_the_simulator(entry_point, capsys):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-@pytest.mark.parametrize("entry_point", CASES)
-def test_the_vector_face_agrees_on_a_gpu(entry_point, capsys):
+@pytest.mark.parametrize("case", CASES)
+def test_the_vector_face_agrees_on_a_gpu(case, capsys):
     outputs = []
     for device in ("cpu", "cuda"):
-        vector_trajectory.main(entry_point, CASES[entry_point], device)
+        vector_trajectory.main(*EVERY[case], device)
         outputs.append(capsys.readouterr().out)
     assert outputs[0] == outputs[1]
 
