@@ -23,6 +23,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -137,12 +138,12 @@ def learn(cell: Cell, family: Any) -> Sequoia:
     return train(envs, family.feasible_sets, config, features, place)
 
 
-def measure(cell: Cell) -> dict[str, Any]:
+def measure(cell: Cell, learning: bool) -> dict[str, Any]:
     """Bound, scores and times of every policy on one instance."""
     torch.set_num_threads(1)
     envs = gym.make_vec(cell.env_id, num_envs=EVALUATION_EPISODES, **cell.arguments)
     family: Any = envs.unwrapped.family  # type: ignore[attr-defined]
-    row: dict[str, Any] = asdict(cell)
+    row: dict[str, Any] = asdict(cell) | {"commit": describe_machine()["commit"]}
     started = time.perf_counter()
     row["bound"], policies = solve(cell, family)
     row["setup_s"] = time.perf_counter() - started
@@ -150,9 +151,10 @@ def measure(cell: Cell) -> dict[str, Any]:
     if cell.variant != "roaming" and cell.num_arms == 20:
         row["bound"], more = denominator(cell, family)
         policies |= more
-    started = time.perf_counter()
-    policies["sequoia"] = learn(cell, family)
-    row["training_s"] = time.perf_counter() - started
+    if learning:
+        started = time.perf_counter()
+        policies["sequoia"] = learn(cell, family)
+        row["training_s"] = time.perf_counter() - started
     row["scores"], row["decision_ms"] = {}, {}
     for name, policy in policies.items():
         row["scores"][name] = asdict(evaluate_policy(envs, policy, HORIZON, seed=1_000_000 * cell.seed))
@@ -173,15 +175,17 @@ def decision_ms(envs: gym.vector.VectorEnv[Any, Any, Any], policy: BanditPolicy)
     return 1e3 * float(np.median(times))
 
 
-def cells_of(sizes: tuple[int, ...], seeds: tuple[int, ...], variants: tuple[str, ...]) -> Iterator[Cell]:
-    """The published problems at every size, the variants at 20 arms."""
+def cells_of(
+    problems: tuple[str, ...], sizes: tuple[int, ...], seeds: tuple[int, ...], variants: tuple[str, ...]
+) -> Iterator[Cell]:
+    """The published problems at every size, the variants of two of them at 20 arms."""
     for size in sizes:
         for seed in seeds:
-            yield from (Cell(problem, size, seed) for problem in PROBLEMS)
+            yield from (Cell(problem, size, seed) for problem in problems)
     for variant in variants:
         for seed in seeds[:3]:
-            problems = ("Path",) if variant == "roaming" else ("Path", "Capacity")
-            yield from (Cell(problem, 20, seed, variant) for problem in problems)
+            changed = ("Path",) if variant == "roaming" else ("Path", "Capacity")
+            yield from (Cell(problem, 20, seed, variant) for problem in changed)
 
 
 def summarise(rows: list[dict[str, Any]]) -> Table:
@@ -192,8 +196,9 @@ def summarise(rows: list[dict[str, Any]]) -> Table:
         shares = [share(own, name) for name in POLICIES]
         cells = [f"{value:.1%}" if value is not None else "" for value in shares]
         bound = np.mean([row["bound"] for row in own])
-        training = np.median([row["training_s"] for row in own])
-        table.add_row(label, str(size), str(len(own)), f"{bound:.2f}", *cells, f"{training:.0f}")
+        training = [row["training_s"] for row in own if "training_s" in row]
+        seconds = f"{np.median(training):.0f}" if training else ""
+        table.add_row(label, str(size), str(len(own)), f"{bound:.2f}", *cells, seconds)
     return table
 
 
@@ -206,10 +211,9 @@ def groups_of(rows: list[dict[str, Any]]) -> dict[tuple[str, int, str], list[dic
 
 
 def share(rows: list[dict[str, Any]], policy: str) -> float | None:
-    """The mean share of the bound that a policy reaches, None where it was not measured."""
-    if any(policy not in row["scores"] for row in rows):
-        return None
-    return float(np.mean([row["scores"][policy]["mean"] / row["bound"] for row in rows]))
+    """The mean share of the bound that a policy reaches where it was measured, else None."""
+    shares = [row["scores"][policy]["mean"] / row["bound"] for row in rows if policy in row["scores"]]
+    return float(np.mean(shares)) if shares else None
 
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
@@ -246,9 +250,11 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
 
 
 def main(
+    problems: tuple[str, ...] = PROBLEMS,
     sizes: tuple[int, ...] = (20, 40, 100),
     seeds: tuple[int, ...] = (20, 21, 22, 23, 24, 25),
     variants: tuple[str, ...] = ("contagion", "capped", "hidden", "roaming"),
+    learning: bool = True,
     workers: int = 1,
     out: Path = Path("benchmarks/results/sequoia.json"),
     figure: Path = Path("docs/figures/sequoia.png"),
@@ -256,9 +262,12 @@ def main(
     """Measures what the JSON lacks, and writes table, JSON and figure.
 
     Args:
+        problems: Of Intervention, Path, Matching and Capacity, as published.
         sizes: Numbers of arms of the published problems, of 20, 40 and 100.
         seeds: Seeds of the instances; of the variants the first three.
         variants: Of contagion, capped, hidden and roaming.
+        learning: Whether SEQUOIA is trained. (On the path problem each of its maximisations takes milliseconds from
+            40 arms on, and training tens of minutes.)
         workers: Processes; times of decisions need a core for each.
         out: The JSON file.
         figure: The figure.
@@ -268,12 +277,12 @@ def main(
         record = json.loads(out.read_text())
     rows = record["instances"]
     known = {tuple(row[name] for name in ("problem", "num_arms", "seed", "variant")) for row in rows}
-    missing = [cell for cell in cells_of(sizes, seeds, variants) if tuple(asdict(cell).values()) not in known]
+    missing = [cell for cell in cells_of(problems, sizes, seeds, variants) if tuple(asdict(cell).values()) not in known]
     record |= {"telos": telos.__version__, "machine": describe_machine(), "episodes": EVALUATION_EPISODES}
     out.parent.mkdir(parents=True, exist_ok=True)
     context = multiprocessing.get_context("spawn")
     with progress_bar("instances") as bar, context.Pool(workers) as pool:
-        for done, row in enumerate(pool.imap_unordered(measure, missing)):
+        for done, row in enumerate(pool.imap_unordered(partial(measure, learning=learning), missing)):
             rows.append(row)
             rows.sort(key=lambda r: (r["variant"] != "published", r["variant"], r["num_arms"], r["problem"], r["seed"]))
             out.write_text(json.dumps(record, indent=1) + "\n")
