@@ -111,7 +111,7 @@ class VehicleFeatures:
 
 def vehicle_place(observation: dict[str, NDArray[Any]]) -> NDArray[np.int64]:
     """Where the vehicle is, ``(n,)``: the index of its feasible set."""
-    return observation["vehicle"].argmax(axis=1)
+    return np.asarray(observation["vehicle"].argmax(axis=1))
 
 
 class QNetwork(nn.Module):

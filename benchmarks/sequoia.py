@@ -7,8 +7,7 @@ reward itself where rewards are capped), its denominator a certified bound for t
 
 Variants change the rules that prices rest on: arms that follow neighbours (contagion), groups that earn at most so
 much (capped), states seen only when acted on (hidden), a vehicle that stays where it is (roaming). Myopic policies and
-prices take arms for independent and uncapped there; "aware prices" know of the caps, "optimistic prices" of the
-contagion.
+prices take arms for independent and uncapped there; "aware prices" are those of a bound for the variant's rules.
 
 Instances already in the JSON are not measured again.
 
@@ -43,6 +42,7 @@ from telos.baselines.policies.roaming import RoamingMyopic, RoamingPrices, Roami
 from telos.baselines.progress import progress_bar
 from telos.baselines.q_network import BeliefFeatures, Features, VehicleFeatures, vehicle_place
 from telos.baselines.sequoia import Sequoia, SequoiaConfig, train
+from telos.envs.bandits.interaction import interaction_bound_arguments
 from telos.envs.bandits.relaxation import hull_bound
 from telos.envs.bandits.roaming_bound import roaming_bound
 
@@ -58,7 +58,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "hidden": {"observe": "acted_on"},
     "roaming": {"persistent": True},
 }
-POLICIES = ("null", "random", "sampling", "greedy", "myopic", "prices", "aware prices", "optimistic prices", "sequoia")
+POLICIES = ("null", "random", "sampling", "greedy", "myopic", "prices", "aware prices", "sequoia")
 LOOSE, TIGHT = 1e-3, 1e-4  # relative tolerances of bounds, by smoothing alone and with linear programs
 
 
@@ -108,21 +108,14 @@ def solve(cell: Cell, family: Any) -> tuple[float, dict[str, BanditPolicy]]:
 
 
 def denominator(cell: Cell, family: Any) -> tuple[float, dict[str, BanditPolicy]]:
-    """A bound per step for the rules as the variant has them, or a tighter one; and policies that come with it."""
+    """A bound per step for the rules as the variant has them, or a tighter one; and the prices that come with it."""
     arms, (feasible_set,) = family.arms, family.feasible_sets
-    interaction = family.params.interaction
     problem = (arms, feasible_set, HORIZON, family.start)
-    if cell.variant == "capped":
-        bound = hull_bound(*problem, groups=interaction.groups, cap=float(interaction.reward_cap), tolerance=LOOSE)
-        return bound.value / HORIZON, {"aware prices": Prices(arms, feasible_set, bound)}
-    if cell.variant == "contagion":
-        from telos.envs.bandits.interaction import contagion_alternatives
-
-        rewards = family.instance.next_state_rewards
-        alternatives = contagion_alternatives(arms, rewards, float(interaction.contagion))
-        bound = hull_bound(*problem, alternatives=alternatives, tolerance=LOOSE)
-        return bound.value / HORIZON, {"optimistic prices": Prices(arms, feasible_set, bound)}
-    return hull_bound(*problem, tolerance=TIGHT).value / HORIZON, {}
+    if cell.variant not in ("capped", "contagion"):
+        return hull_bound(*problem, tolerance=TIGHT).value / HORIZON, {}
+    rules = interaction_bound_arguments(arms, family.instance.next_state_rewards, family.params.interaction)
+    bound = hull_bound(*problem, tolerance=LOOSE, **rules)
+    return bound.value / HORIZON, {"aware prices": Prices(arms, feasible_set, bound)}
 
 
 def learn(cell: Cell, family: Any) -> Sequoia:

@@ -130,6 +130,8 @@ class Myopic:
 class Prices:
     """One linear problem a step: each arm's levels weighed by reward and value of the next state.
 
+    Under a cap a reward counts what the bound says it does.
+
     Args:
         arms: The arms.
         feasible_set: The feasible set.
@@ -180,6 +182,7 @@ class PriceRollout(Prices):
     The candidates are the action of `Prices` and the best ones that change the level of some arm. All are tried under
     the same luck, with the expected rewards. A step then counts by its weights less the value of its states, which has
     the same mean as its reward and varies only where the constraint keeps arms from what they would do alone.
+    Simulated rewards count what the bound says they do under a cap, and simulated arms do not follow each other.
     Rollout: Bertsekas, Tsitsiklis and Wu, Journal of Heuristics 3, 1997; the control variate: Henderson and Glynn,
     Mathematics of Operations Research 27(2), 2002. A decision costs ``candidates * samples * depth`` oracle calls.
 

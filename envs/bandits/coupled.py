@@ -17,12 +17,13 @@ from telos.envs.bandits.coupled_instances import (
     matching_instance,
     path_instance,
 )
-from telos.envs.bandits.family import BanditFamily
+from telos.envs.bandits.family import BOUND_TOLERANCE, BanditFamily
 from telos.envs.bandits.feasible.base import FeasibleSet
 from telos.envs.bandits.feasible.path import PathSet
 from telos.envs.bandits.feasible.roaming import RoamingSet, roaming_sets
-from telos.envs.bandits.interaction import make_interaction
+from telos.envs.bandits.interaction import interaction_bound_arguments, make_interaction
 from telos.envs.bandits.params import State
+from telos.envs.bandits.relaxation import hull_bound
 from telos.envs.bandits.roaming_bound import roaming_bound
 
 __all__ = ["CapacityBandit", "CoupledBandit", "InterventionBandit", "MatchingBandit", "PathBandit"]
@@ -88,6 +89,14 @@ class CoupledBandit(BanditFamily):
 
     def _depot(self) -> int:
         return 0
+
+    def bound_to_go(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """See :meth:`BanditFamily.bound_to_go`; with contagion and reward cap."""
+        interaction = self.params.interaction
+        influence = interaction_bound_arguments(self.arms, self.instance.next_state_rewards, interaction)
+        (feasible_set,) = self.feasible_sets
+        bound = hull_bound(self.arms, feasible_set, self.horizon, self.start, tolerance=BOUND_TOLERANCE, **influence)
+        return bound.values, bound.paid_back[:, None]
 
     def _generate(self, num_arms: int, budget: int, instance_seed: int) -> CoupledInstance:
         return type(self).generator(num_arms, budget, instance_seed)  # type: ignore[no-any-return]

@@ -2,23 +2,27 @@
 
 Charge arms for the levels they take and pay back the most that a feasible joint action could collect: for any charges
 the sum bounds every policy's reward from above. `relaxation.py` looks for the charges that make it least.
-Arms may have several alternatives, ways to move at the same level; each then takes the best, free of charge.
+
+Arms may have several alternatives, ways to move at the same level, of which each takes the best. Where the alternatives
+stand for the state of a leader, an arm pays a toll for its leader's state, which goes to the arms that may lead it. In
+truth both are of the same state, so nothing is lost; in the relaxation the tolls keep arms from all following the best.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from telos.envs.bandits.arm_sweeps import Block, Floats
 from telos.envs.bandits.arms import Arms
 
 if TYPE_CHECKING:
     from telos.envs.bandits.feasible.base import FeasibleSet
 
-Floats = NDArray[np.float64]
+__all__ = ["Dual", "Floats", "Point", "start_distribution"]
 
 _BLOCK = 1024  # ours: arms swept together; their tables then stay in a core's cache
 
@@ -47,93 +51,31 @@ def start_distribution(arms: Arms, initial: ArrayLike) -> Floats:
     return distribution
 
 
-class _Block:
-    """Some of the arms, arm index last, so that every operation runs along contiguous arms.
+class Point(NamedTuple):
+    """What the arms are charged and paid; only ``prices`` has entries in the plain problem.
 
-    An arm moves in one of W ways: W / A for each of its A levels, all at that level's charge.
+    Attributes:
+        prices: For a level, ``(H, J, A)``.
+        shares: Of its reward that an arm of a group keeps under a cap, ``(H, G)``, in ``0..1``: ``min(cap, earned)`` is
+            at most ``share * earned + (1 - share) * cap``.
+        tolls: For a state of the leader, ``(H, J, S)``. They go to the leader, in shares if it may be one of several.
     """
 
-    def __init__(self, ways: Arms, per_level: int, start: Floats, part: slice, discount: float) -> None:
-        self.part, self.per_level = part, per_level
-        self.transitions = np.ascontiguousarray(ways.transitions[part].transpose(1, 2, 3, 0))  # (W, S, S, block)
-        self.rewards = np.ascontiguousarray(ways.rewards[part].transpose(1, 2, 0))  # (W, S, block)
-        self.start = np.ascontiguousarray(start[part].T)  # (S, block)
-        self.discount = discount
-
-    def backward(self, charges: Floats, shares: Floats | None = None) -> tuple[Floats, NDArray[np.intp]]:
-        """Solves each arm under charges ``(H, A, block or 1)`` with the shares ``(H, block)`` of its rewards.
-
-        Returns:
-            Values ``(H + 1, S, block)`` and the best ways ``(H, S, block)``.
-        """
-        horizon = len(charges)
-        values = np.zeros((horizon + 1, *self.start.shape))
-        choice = np.empty((horizon, *self.start.shape), dtype=np.intp)
-        for t in range(horizon - 1, -1, -1):
-            worth = np.einsum("aszj,zj->asj", self.transitions, self.discount * values[t + 1])
-            worth += self.rewards if shares is None else self.rewards * shares[t]
-            worth -= self._by_way(charges[t])
-            if len(worth) == 2:  # a third of the time of the general case
-                np.maximum(worth[0], worth[1], out=values[t])
-                np.greater(worth[1], worth[0], out=choice[t], casting="unsafe")
-            else:
-                worth.max(axis=0, out=values[t])
-                worth.argmax(axis=0, out=choice[t])
-        return values, choice
-
-    def soft_backward(self, charges: Floats, shares: Floats | None, temperature: float) -> tuple[Floats, Floats]:
-        """Like `backward` with softmax for max: values ``(H + 1, S, block)``, chances of ways ``(H, W, S, block)``."""
-        horizon = len(charges)
-        values = np.zeros((horizon + 1, *self.start.shape))
-        chances = np.empty((horizon, *self.rewards.shape))
-        transitions = self.transitions * (self.discount / temperature)
-        rewards, charges = self.rewards / temperature, charges / temperature
-        for t in range(horizon - 1, -1, -1):
-            worth = np.einsum("aszj,zj->asj", transitions, values[t + 1], out=chances[t])
-            worth += rewards if shares is None else rewards * shares[t]
-            worth -= self._by_way(charges[t])
-            most = worth.max(axis=0)
-            worth -= most
-            np.exp(worth, out=worth)
-            total = worth.sum(axis=0)
-            worth /= total
-            values[t] = temperature * (most + np.log(total))
-        return values, chances
-
-    def _by_way(self, charges: Floats) -> Floats:
-        """Charges ``(A, block or 1)`` as ``(W, 1, block or 1)``."""
-        return (charges if self.per_level == 1 else charges.repeat(self.per_level, axis=0))[:, None]
-
-    def forward(self, policy: Floats | NDArray[np.intp], earned: Floats | None = None) -> Floats:
-        """Expected use of levels ``(H, A, block)`` under ways ``(H, S, block)`` or chances ``(H, W, S, block)``.
-
-        The expected rewards go into ``earned``, ``(H, block)``, if that is given.
-        """
-        ways = np.arange(len(self.transitions))[:, None, None]
-        use = np.empty((len(policy), len(ways), self.start.shape[1]))
-        mass = self.start
-        for t, taken in enumerate(policy):
-            occupancy = np.where(taken == ways, mass, 0.0) if policy.ndim == 3 else taken * mass
-            use[t] = occupancy.sum(axis=1)
-            if earned is not None:
-                earned[t] = np.einsum("asj,asj->j", self.rewards, occupancy)
-            mass = np.einsum("aszj,asj->zj", self.transitions, occupancy)
-        return use.reshape(len(use), -1, self.per_level, use.shape[2]).sum(axis=2) if self.per_level > 1 else use
+    prices: Floats
+    shares: Floats
+    tolls: Floats
 
 
 class Dual:
-    """The dual function of one problem: arms, start, horizon, discount, and caps on what groups of arms earn in a step.
-
-    A cap is priced too: ``min(cap, earned)`` is at most ``share * earned + (1 - share) * cap`` for any share in
-    ``0..1``. A point of the dual is a price for each level of each arm and a share for each of G groups, float64
-    ``(H, J * A + G)``; without caps G is 0.
+    """The dual function of one problem: arms, start, horizon, discount, caps of groups of arms, and who follows whom.
 
     Attributes:
         ways: The alternatives as the levels ``a * N + n`` of one set of arms.
-        per_level: N, the number of alternatives.
         num_levels: A.
-        groups: One-hot, float64 ``(J, G)``.
+        per_level: N, the number of alternatives.
+        groups: One-hot, float64 ``(J, G)``; G is 0 without a cap.
         cap: The most that the arms of a group earn together in a step.
+        leaders: Float64 ``(J, J)``, who follows whom, or ``(0, J)``.
     """
 
     def __init__(
@@ -143,6 +85,7 @@ class Dual:
         initial: ArrayLike,
         discount: float,
         alternatives: tuple[Arms, ...] = (),
+        leaders: ArrayLike | None = None,
         groups: ArrayLike | None = None,
         cap: float | None = None,
     ) -> None:
@@ -151,33 +94,58 @@ class Dual:
         if not 0.0 < discount <= 1.0:
             raise ValueError(f"discount must be in (0, 1]; got {discount}")
         self.ways, self.per_level, self.num_levels = _ways(arms, alternatives), len(alternatives) or 1, arms.num_levels
+        self.leaders = _leaders(arms, leaders, self.per_level)
         self.groups, self.cap = _groups(arms, groups, cap), 0.0 if cap is None else float(cap)
         self.start = start_distribution(arms, initial)
         self.weights = discount ** np.arange(horizon)
         self.range = float(np.ptp(self.ways.rewards)) or 1.0
         parts = [slice(i, min(i + _BLOCK, arms.num_arms)) for i in range(0, arms.num_arms, _BLOCK)]
-        self.blocks = [_Block(self.ways, self.per_level, self.start, part, discount) for part in parts]
+        self.blocks = [Block(self.ways, self.start, part, discount) for part in parts]
 
-    def point(self, prices: Floats, shares: Floats) -> Floats:
-        """Prices ``(H, J, A)`` and shares ``(H, G)`` as a point."""
-        return np.hstack([prices.reshape(len(prices), -1), shares])
+    def split(self, flat: Floats) -> Point:
+        """The point of an array ``(H, all entries)``."""
+        count, horizon = self.ways.num_arms, len(flat)
+        size, shares = count * self.num_levels, self.groups.shape[1]
+        prices, shares, tolls = np.split(flat, [size, size + shares], axis=1)
+        return Point(prices.reshape(horizon, count, -1), shares, tolls.reshape(horizon, count, -1))
 
-    def split(self, point: Floats) -> tuple[Floats, Floats]:
-        """Prices ``(H, J, A)`` and shares ``(H, G)`` of a point."""
-        size = self.ways.num_arms * self.num_levels
-        return point[:, :size].reshape(len(point), -1, self.num_levels), point[:, size:]
+    def join(self, point: Point) -> Floats:
+        """The array ``(H, all entries)`` of a point."""
+        return np.hstack([part.reshape(len(part), -1) for part in point])
 
-    def reward_weights(self, shares: Floats) -> Floats:
-        """The share of each arm's group, ``(H, J)``, and 1 without caps."""
-        return shares @ self.groups.T if self.groups.size else np.ones((len(shares), len(self.groups)))
+    def uniform(self, prices: ArrayLike, shares: float, tolls: float) -> Floats:
+        """The array of prices that are broadcast, and of the same share and toll for all."""
+        horizon, count = len(self.weights), self.ways.num_arms
+        return self.join(
+            Point(
+                np.broadcast_to(prices, (horizon, count, self.num_levels)),
+                np.full((horizon, self.groups.shape[1]), shares),
+                np.full((horizon, len(self.leaders), self.per_level), tolls),
+            )
+        )
 
-    def _sweeps(self, point: Floats) -> Iterator[tuple[_Block, Floats, Floats | None]]:
-        """Each block with its charges ``(H, A, block)`` and, under a cap, its shares ``(H, block)``."""
-        prices, shares = self.split(point)
-        weights = self.reward_weights(shares) if self.groups.size else None
+    def reward_weights(self, point: Point) -> Floats:
+        """The share of each arm's group, ``(H, J)``; 1 without caps."""
+        return point.shares @ self.groups.T if self.groups.size else np.ones(point.prices.shape[:2])
+
+    def _sweeps(self, point: Point) -> Iterator[tuple[Block, Floats, Floats | None, Floats | None]]:
+        """Each block with charges ``(H, W, block)``, weights ``(H, block)`` of rewards, and gifts ``(H, S, block)``."""
+        charges, gifts = point.prices.repeat(self.per_level, axis=2), None
+        if self.leaders.size:
+            charges += np.tile(point.tolls, self.num_levels)
+            gifts = (self.leaders.T @ point.tolls).transpose(0, 2, 1)
+        weights = self.reward_weights(point) if self.groups.size else None
         for block in self.blocks:
-            own = None if weights is None else weights[:, block.part]
-            yield block, prices[:, block.part].transpose(0, 2, 1), own
+            yield (
+                block,
+                charges[:, block.part].transpose(0, 2, 1),
+                None if weights is None else weights[:, block.part],
+                None if gifts is None else gifts[:, :, block.part],
+            )
+
+    def _by_level(self, use: Floats) -> Floats:
+        """Use of ways ``(H, W, block)`` as use of alternatives by level ``(H, A, N, block)``."""
+        return use.reshape(len(use), self.num_levels, self.per_level, -1)
 
     def budget(self, price: Floats, costs: Floats, budget: float) -> tuple[float, Floats]:
         """The bound under budget prices ``(H,)`` and costs ``(J or 1, A)``, and its gradient in the prices."""
@@ -190,40 +158,42 @@ class Dual:
             slack -= (block.forward(choice) * cost).sum(axis=(1, 2))
         return value, slack * self.weights
 
-    def pay_back(self, point: Floats, feasible_set: FeasibleSet) -> tuple[Floats, NDArray[np.int64]]:
-        """What is paid back at each time, ``(H,)``, and the feasible levels ``(H, J)`` that collect the charges."""
-        prices, shares = self.split(point)
-        levels = feasible_set.levels(feasible_set.linear_oracle(prices))
-        paid: Floats = np.take_along_axis(prices, levels[..., None], axis=2).sum(axis=(1, 2))
-        return paid + self.cap * (1.0 - shares).sum(axis=1), levels
+    def pay_back(self, point: Point, feasible_set: FeasibleSet) -> tuple[Floats, NDArray[np.int64]]:
+        """What is paid back at each time, ``(H,)``, and the feasible levels ``(H, J)`` that collect the prices."""
+        levels = feasible_set.levels(feasible_set.linear_oracle(point.prices))
+        paid: Floats = np.take_along_axis(point.prices, levels[..., None], axis=2).sum(axis=(1, 2))
+        return paid + self.cap * (1.0 - point.shares).sum(axis=1), levels
 
     def to_go(self, paid: Floats) -> Floats:
         """Sums of amounts ``(H,)`` from each time on, discounted to it: ``(H + 1,)``."""
         rest = np.cumsum((self.weights * paid)[::-1])[::-1] / self.weights
         return np.append(rest, 0.0)
 
-    def hull(self, point: Floats, feasible_set: FeasibleSet) -> tuple[float, NDArray[np.int64]]:
-        """The bound at a point, and the levels ``(H, J)`` that collect the charges."""
+    def hull(self, point: Point, feasible_set: FeasibleSet) -> tuple[float, NDArray[np.int64]]:
+        """The bound at a point, and the levels ``(H, J)`` that collect the prices."""
         paid, levels = self.pay_back(point, feasible_set)
-        return float(self.weights @ paid) + float((self.start * self.values(point)[0]).sum()), levels
+        return float(self.weights @ paid) + float((self.start * self.point_values(point)[0]).sum()), levels
 
-    def slack(self, point: Floats, levels: NDArray[np.int64]) -> Floats:
-        """The levels that collect the charges less the use that arms make of levels: a subgradient, ``(H, J, A)``."""
+    def slack(self, point: Point, levels: NDArray[np.int64]) -> Floats:
+        """The levels that collect the prices less the use that arms make of levels: a subgradient, ``(H, J, A)``."""
         slack = np.equal(levels[..., None], np.arange(self.num_levels)).astype(np.float64)
-        for block, charges, shares in self._sweeps(point):
-            _, choice = block.backward(charges, shares)
-            slack[:, block.part] -= block.forward(choice).transpose(0, 2, 1)
+        for block, charges, weights, gifts in self._sweeps(point):
+            _, choice = block.backward(charges, weights, gifts)
+            slack[:, block.part] -= self._by_level(block.forward(choice)).sum(axis=2).transpose(0, 2, 1)
         return slack * self.weights[:, None, None]
 
-    def soft_hull(self, point: Floats, actions: Floats, temperature: float) -> tuple[float, Floats]:
-        """The bound over known actions with softmax for max, and its gradient: smooth in the point.
+    def soft_hull(self, point: Point, actions: Floats, temperature: float) -> tuple[float, Floats]:
+        """The bound over known actions with softmax for max: smooth in the point.
 
         Args:
-            point: ``(H, J * A + G)``.
+            point: Where.
             actions: ``(K, J, A)``, one-hot: the levels of the actions.
             temperature: In units of reward; as it falls to 0 the value falls to the bound's.
+
+        Returns:
+            The value, and its gradient ``(H, all entries)``.
         """
-        prices, shares = self.split(point)
+        prices, shares, tolls = point
         flat = actions.reshape(len(actions), -1)
         charges = prices.reshape(len(prices), -1) @ flat.T / temperature
         most = charges.max(axis=1, keepdims=True)
@@ -231,23 +201,32 @@ class Dual:
         total = charges.sum(axis=1, keepdims=True)
         paid = temperature * (most + np.log(total))[:, 0] + self.cap * (1.0 - shares).sum(axis=1)
         value = float(self.weights @ paid)
-        slack = (charges / total @ flat).reshape(prices.shape)
-        earned = np.zeros(prices.shape[:2]) if self.groups.size else None
-        for block, own_charges, own_shares in self._sweeps(point):
-            values, chances = block.soft_backward(own_charges, own_shares, temperature)
+        slack = Point((charges / total @ flat).reshape(prices.shape), np.full(shares.shape, -self.cap), 0.0 * tolls)
+        for block, own_charges, own_weights, gifts in self._sweeps(point):
+            values, chances = block.soft_backward(own_charges, own_weights, gifts, temperature)
             value += float((block.start * values[0]).sum())
-            own_earned = None if earned is None else earned[:, block.part]
-            slack[:, block.part] -= block.forward(chances, own_earned).transpose(0, 2, 1)
-        above = shares if earned is None else earned @ self.groups - self.cap
-        return value, self.weights[:, None] * self.point(slack, above)
+            occupancy = block.occupancies(chances)
+            use = self._by_level(occupancy.sum(axis=2))
+            slack.prices[:, block.part] -= use.sum(axis=2).transpose(0, 2, 1)
+            if self.groups.size:
+                slack.shares[:] += np.einsum("asj,tasj->tj", block.rewards, occupancy) @ self.groups[block.part]
+            if self.leaders.size:
+                follows = self.leaders[block.part].any(axis=1)
+                slack.tolls[:, block.part] -= (use.sum(axis=1) * follows).transpose(0, 2, 1)
+                slack.tolls[:] += self.leaders[:, block.part] @ occupancy.sum(axis=1).transpose(0, 2, 1)
+        return value, self.weights[:, None] * self.join(slack)
 
-    def values(self, point: Floats) -> Floats:
+    def point_values(self, point: Point) -> Floats:
         """Each arm's values ``(H + 1, J, S)`` at a point."""
-        values = np.empty((len(point) + 1, *self.start.shape))
-        for block, charges, shares in self._sweeps(point):
-            swept, _ = block.backward(charges, shares)
+        values = np.empty((len(self.weights) + 1, *self.start.shape))
+        for block, charges, weights, gifts in self._sweeps(point):
+            swept, _ = block.backward(charges, weights, gifts)
             values[:, block.part] = swept.transpose(0, 2, 1)
         return values
+
+    def values(self, prices: Floats) -> Floats:
+        """Each arm's values ``(H + 1, J, S)`` under prices ``(H, J, A)`` alone."""
+        return self.point_values(self.split(self.uniform(prices, 1.0, 0.0)))
 
 
 def _ways(arms: Arms, alternatives: tuple[Arms, ...]) -> Arms:
@@ -265,6 +244,21 @@ def _ways(arms: Arms, alternatives: tuple[Arms, ...]) -> Arms:
     transitions = np.stack([other.transitions for other in alternatives], axis=2)
     rewards = np.stack([other.rewards for other in alternatives], axis=2)
     return Arms(transitions.reshape(count, ways, states, states), rewards.reshape(count, ways, states))
+
+
+def _leaders(arms: Arms, leaders: ArrayLike | None, per_level: int) -> Floats:
+    """The leaders ``(J, J)``, or ``(0, J)`` where nobody follows; errors say what is wrong with them."""
+    if leaders is None:
+        return np.zeros((0, arms.num_arms))
+    if per_level != arms.num_states:
+        raise ValueError(f"leaders need one of {arms.num_states} alternatives for each state; got {per_level}")
+    given = np.asarray(leaders, dtype=np.float64)
+    if given.shape != (arms.num_arms, arms.num_arms) or not (given >= 0).all():
+        raise ValueError(f"leaders must be {arms.num_arms} rows of as many probabilities; got shape {given.shape}")
+    total = given.sum(axis=1)
+    if not ((np.abs(total - 1.0) <= 1e-9) | (total == 0)).all():
+        raise ValueError("each row of leaders must sum to 1, or be 0 for an arm that follows nobody")
+    return given
 
 
 def _groups(arms: Arms, groups: ArrayLike | None, cap: float | None) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -23,7 +24,6 @@ from telos.envs.bandits.params import (
     make_params,
     new_state,
 )
-from telos.envs.bandits.relaxation import hull_bound
 from telos.envs.bandits.rules import (
     observe_arms,
     observe_arms_and_features,
@@ -144,14 +144,13 @@ class BanditFamily(Family):
         """Arrays for ``num_envs`` environments."""
         return new_state(num_envs, self.params)
 
+    @abc.abstractmethod
     def bound_to_go(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """A bound on the expected reward from time ``t`` on: the sum of each arm's value and of what is collected.
 
         Returns:
             Values ``(H + 1, J, S)``, and charges to collect ``(H + 1, 1)``, or ``(H + 1, J)`` by a vehicle's position.
         """
-        bound = hull_bound(self.arms, self.feasible_sets[0], self.horizon, self.start, tolerance=BOUND_TOLERANCE)
-        return bound.values, bound.paid_back[:, None]
 
     def set_index(self, state: State) -> NDArray[np.int64]:
         """Which of the feasible sets holds in each environment, ``(n,)``."""

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from telos.envs.bandits.dual import Dual, Floats
+from telos.envs.bandits.dual import Dual, Floats, Point
 
 if TYPE_CHECKING:
     from scipy import sparse
 
     from telos.envs.bandits.feasible.base import FeasibleSet
 
-_HOTTEST, _COLDEST = 0.05, 0.0005  # ours: first and last temperature of the smoothed dual, as shares of the range
+_HOTTEST, _COLDEST = 0.05, 0.00015  # ours: first and last temperature of the smoothed dual, as shares of the range
 _COOLING = 0.75  # ours: ratio of one temperature to the one before
 _STEPS = 12  # ours: steps of L-BFGS at each temperature
 _MEMORY = 20  # ours: corrections kept by L-BFGS
@@ -42,11 +42,11 @@ class FluidProgram:
     Variables: occupancies ``y[t, j, s, a, n]`` of levels and alternatives, then the weight of each known level vector
     at each time, then what each group earns above its cap ``(t, g)``, which is lost. Rows: flow of each arm's mass
     ``(t, j, s)``; each level above 0 is used as the mixture says ``(t, j, a)``, which for level 0 follows from the
-    flow; and the weights of each time sum to 1. A group earns at most its cap and what is lost.
+    flow; the weights of each time sum to 1; and where arms follow others, the states of an arm's leaders are as likely
+    as its neighbours' are on average ``(t, j, n)``. A group earns at most its cap and what is lost.
     """
 
     def __init__(self, dual: Dual) -> None:
-
         ways, horizon = dual.ways, len(dual.weights)
         shape = (horizon, ways.num_arms, ways.num_states, dual.num_levels, dual.per_level)
         self.dual, self.levels = dual, np.arange(1, dual.num_levels)
@@ -56,13 +56,24 @@ class FluidProgram:
         use = flow.size + np.arange(np.prod(self.use_shape)).reshape(horizon, ways.num_arms, 1, -1, 1)
         chances = ways.transitions.transpose(0, 2, 1, 3).reshape(*shape[1:], -1)  # (J, S, A, N, S)
         into = flow[1:].reshape(horizon - 1, ways.num_arms, 1, 1, 1, -1)
+        above = flow.size + use.size + horizon
+        self.toll_shape = (len(dual.leaders), ways.num_states)
+        toll = above + np.arange(horizon * np.prod(self.toll_shape)).reshape(horizon, *self.toll_shape)
+        led, leading = np.nonzero(dual.leaders)
+        followers = np.flatnonzero(dual.leaders.any(axis=1))
+        consistent = [
+            (toll[:, followers, None, None], column[:, followers], 1.0),
+            (toll[:, led, :, None, None], column[:, leading], -dual.leaders[led, leading, None, None, None]),
+        ]
         self.occupancy_columns = _sparse(
-            (flow.size + use.size + horizon, column.size),
+            (above + toll.size, column.size),
             (flow, column, 1.0),
             (into, column[:-1, ..., None], -chances),
             (use, column[..., 1:, :], 1.0),
+            *(consistent if dual.leaders.size else ()),
         )
-        self.right = np.concatenate([dual.start.ravel(), np.zeros(flow[1:].size + use.size), np.ones(horizon)])
+        flows = np.zeros(flow[1:].size + use.size)
+        self.right = np.concatenate([dual.start.ravel(), flows, np.ones(horizon), np.zeros(toll.size)])
         rewards = ways.rewards.transpose(0, 2, 1).reshape(shape[1:])
         self.cost = -(dual.weights[:, None, None, None, None] * rewards).ravel()
         count = dual.groups.shape[1]
@@ -74,7 +85,7 @@ class FluidProgram:
         """Solves it for the known level vectors ``(K, J)`` that are active ``(H, K)`` at each time, one at least.
 
         Returns:
-            The optimum, and the point of the dual that proves it, with prices 0 for level 0.
+            The optimum, and the array of the dual's point that proves it, with prices 0 for level 0.
 
         Raises:
             RuntimeError: If the solver fails.
@@ -88,6 +99,7 @@ class FluidProgram:
                 sparse.csc_array((self.flow_rows, count)),
                 sparse.block_diag([sparse.csc_array(-taken[:, now]) for now in active]),
                 sparse.block_diag([np.ones((1, now.sum())) for now in active]),
+                sparse.csc_array((len(self.right) - self.flow_rows - np.prod(self.use_shape) - len(active), count)),
             ]
         )
         weights, groups = self.dual.weights, self.group_rows.shape[0]
@@ -103,11 +115,15 @@ class FluidProgram:
         )
         if result.x is None:
             raise RuntimeError(f"HiGHS could not solve the fluid program: {result.message}")
-        duals = -result.eqlin.marginals[self.flow_rows : self.flow_rows + np.prod(self.use_shape)]
+        used = self.flow_rows + np.prod(self.use_shape)
+        duals = -result.eqlin.marginals
         prices = np.zeros((*self.use_shape[:2], len(self.levels) + 1))
-        prices[:, :, 1:] = duals.reshape(self.use_shape) / weights[:, None, None]
+        prices[:, :, 1:] = duals[self.flow_rows : used].reshape(self.use_shape) / weights[:, None, None]
         shares = 1.0 + result.ineqlin.marginals.reshape(len(weights), -1) / weights[:, None]
-        return -float(result.fun), self.dual.point(prices, shares.clip(0.0, 1.0))
+        # An arm that follows nobody pays nothing: nobody is there to be paid.
+        follows = self.dual.leaders.any(axis=1, keepdims=True)
+        tolls = follows * duals[used + len(weights) :].reshape(len(weights), *self.toll_shape)
+        return -float(result.fun), self.dual.join(Point(prices, shares.clip(0.0, 1.0), tolls / weights[:, None, None]))
 
 
 def _sparse(shape: tuple[int, int], *entries: tuple[ArrayLike, ArrayLike, ArrayLike]) -> sparse.csc_array:
@@ -122,14 +138,12 @@ def _sparse(shape: tuple[int, int], *entries: tuple[ArrayLike, ArrayLike, ArrayL
 
 
 class HullSearch:
-    """The best point met, the joint actions that the oracle answered, and how low the relaxation may still be."""
+    """The best point met, as an array, the joint actions that the oracle answered, and how low the optimum may be."""
 
     def __init__(self, dual: Dual, feasible_set: FeasibleSet, tolerance: float) -> None:
         self.dual, self.feasible_set, self.tolerance = dual, feasible_set, tolerance
         self.value, self.lowest = np.inf, -np.inf
-        self.shape = (len(dual.weights), dual.ways.num_arms, dual.num_levels)
-        prices = np.broadcast_to(_FIRST_PRICE * dual.range * np.arange(dual.num_levels), self.shape)
-        self.point = dual.point(prices, np.ones((len(prices), dual.groups.shape[1])))
+        self.point = dual.uniform(_FIRST_PRICE * dual.range * np.arange(dual.num_levels), 1.0, 0.0)
         self._known: dict[tuple[int, ...], None] = {}
         self.look(self.point)
 
@@ -150,7 +164,7 @@ class HullSearch:
 
     def look(self, point: Floats) -> NDArray[np.int64]:
         """Asks the oracle at this point: the levels ``(H, J)`` that collect the charges."""
-        value, levels = self.dual.hull(point, self.feasible_set)
+        value, levels = self.dual.hull(self.dual.split(point), self.feasible_set)
         self._known.update(dict.fromkeys(map(tuple, levels.tolist())))
         if value < self.value:
             self.value, self.point = value, point
@@ -165,11 +179,11 @@ class HullSearch:
         from scipy import optimize
 
         shape = self.point.shape
-        _, count, num_levels = self.shape
+        count, num_levels = self.dual.ways.num_arms, self.dual.num_levels
         steps = itertools.count(1)
 
         def smoothed(flat: Floats, actions: Floats, temperature: float) -> tuple[float, Floats]:
-            value, slope = self.dual.soft_hull(flat.reshape(shape), actions, temperature)
+            value, slope = self.dual.soft_hull(self.dual.split(flat.reshape(shape)), actions, temperature)
             # Only differences of prices matter: level 0 stays free of charge.
             slope[:, : count * num_levels : num_levels] = 0.0
             return value, slope.ravel()
@@ -178,11 +192,7 @@ class HullSearch:
             if next(steps) % _LOOKS == 0:
                 self.look(flat.reshape(shape).copy())
 
-        free = np.full(self.shape, np.inf)
-        box = [
-            self.dual.point(sign * free, np.full((shape[0], self.dual.groups.shape[1]), top)).ravel()
-            for sign, top in ((-1.0, 0.0), (1.0, 1.0))
-        ]
+        box = [self.dual.uniform(end, share, end).ravel() for end, share in ((-np.inf, 0.0), (np.inf, 1.0))]
         stop = self.tolerance if self.tolerance >= _SMOOTH_ENOUGH else _HAND_OVER
         temperature = _HOTTEST * self.dual.range
         flat = self.point.ravel()
@@ -208,12 +218,12 @@ class HullSearch:
 
     def gather(self) -> None:
         """Looks at prices far and near, for joint actions: subgradient steps with momentum, from no charge at all."""
-        _, shares = self.dual.split(self.point)
-        prices = np.zeros(self.shape)
+        point = self.dual.split(self.point)
+        prices = np.zeros_like(point.prices)
         direction: Floats | None = None
         for step in range(_GATHERING):
-            point = self.dual.point(prices, shares)
-            slack = self.dual.slack(point, self.look(point))
+            point = point._replace(prices=prices)
+            slack = self.dual.slack(point, self.look(self.dual.join(point)))
             direction = slack if direction is None else _MOMENTUM * direction + (1.0 - _MOMENTUM) * slack
             length = float(np.linalg.norm(direction))
             if length == 0.0:
@@ -244,7 +254,7 @@ class HullSearch:
 
     def _dearest(self, point: Floats, known: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
         """Marks, at each time, the ``count`` known level vectors ``(K, J)`` that collect most: bool ``(H, K)``."""
-        prices, _ = self.dual.split(point)
+        prices = self.dual.split(point).prices
         taken = np.equal(known[:, :, None], np.arange(self.dual.num_levels)).reshape(len(known), -1)
         charges = prices.reshape(len(prices), -1) @ taken.T
         marked = np.zeros(charges.shape, dtype=np.bool_)

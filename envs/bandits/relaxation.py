@@ -9,7 +9,9 @@ is at least the optimum, because a feasible policy pays no more than it is paid 
 prices and never taken on trust from a solver. The least such bound is the value of the fluid (occupancy) linear program
 in which the expected levels of each step lie in the convex hull of the feasible set. Where groups of arms share a cap
 on what they earn in a step, the mean of ``min(cap, earned)`` is at most ``share * mean + (1 - share) * cap`` for any
-share in ``0..1``: arms then earn the share, and the rest of the cap is paid back.
+share in ``0..1``: arms then earn the share, and the rest of the cap is paid back. Where arms follow each other, a
+follower pays a toll for the state of its leader, and the leader is paid it: the relaxed arm chooses that state, though
+on average as its neighbours are (ours).
 
 References: Hawkins, "A Langrangian decomposition approach to weakly coupled dynamic optimization problems" (PhD thesis,
 MIT, 2003) and Adelman and Mersereau, Operations Research 56(3), 2008, for the relaxation; Lemarechal, Nemirovskii and
@@ -154,9 +156,8 @@ def lagrangian_bound(
         moved = _project(centre, np.vstack([-cuts, np.eye(horizon)]), np.append(aims, np.zeros(horizon)))
         price = model.x[:horizon] if moved is None else np.maximum(moved, 0.0)
     prices = np.broadcast_to(centre[:, None, None] * table, (horizon, arms.num_arms, arms.num_levels))
-    point = dual.point(prices, np.empty((horizon, 0)))
     weights = np.ones((horizon, arms.num_arms))
-    return Bound(best, best - lowest, prices, dual.values(point), dual.to_go(budget * centre), weights)
+    return Bound(best, best - lowest, prices, dual.values(prices), dual.to_go(budget * centre), weights)
 
 
 def _check_costs(arms: Arms, budget: float, costs: ArrayLike | None) -> Floats:
@@ -210,6 +211,7 @@ def hull_bound(
     groups: ArrayLike | None = None,
     cap: float | None = None,
     alternatives: tuple[Arms, ...] = (),
+    leaders: ArrayLike | None = None,
 ) -> Bound:
     """Bounds the optimum with the expected levels of each step in the convex hull of the feasible set.
 
@@ -233,6 +235,10 @@ def hull_bound(
             state and level the relaxed arm has the best of them, free of charge. So the bound holds for arms whose
             moves depend on each other, if each moves as some mixture of the alternatives; see
             :func:`~telos.envs.bandits.interaction.contagion_alternatives`.
+        leaders: Float64 ``(J, J)``, the chance that an arm follows each other one; a row is 0 if it follows nobody.
+            Alternative ``z`` is then what an arm does whose leader is in state ``z``, and the relaxed arm's leaders are
+            in each state as often as its neighbours are, which makes the bound far tighter; see
+            :func:`~telos.envs.bandits.interaction.leader_chances`.
 
     Raises:
         ValueError: If an argument is out of range, or the arms and the set differ in numbers of arms or levels.
@@ -243,12 +249,12 @@ def hull_bound(
             f"the arms ({arms.num_arms} arms, {arms.num_levels} levels) and the feasible set "
             f"({feasible_set.num_arms} arms, {feasible_set.num_levels} levels) must agree"
         )
-    dual = Dual(arms, horizon, initial, discount, alternatives, groups, cap)
+    dual = Dual(arms, horizon, initial, discount, alternatives, leaders, groups, cap)
     search = HullSearch(dual, feasible_set, tolerance)
     search.anneal()
     if search.gap > search.allowed:
         search.generate_columns()
-    prices, shares = dual.split(search.point)
-    paid, _ = dual.pay_back(search.point, feasible_set)
-    values, weights = dual.values(search.point), dual.reward_weights(shares)
-    return Bound(search.value, search.gap, prices, values, dual.to_go(paid), weights)
+    point = dual.split(search.point)
+    paid, _ = dual.pay_back(point, feasible_set)
+    values, weights = dual.point_values(point), dual.reward_weights(point)
+    return Bound(search.value, search.gap, point.prices, values, dual.to_go(paid), weights)

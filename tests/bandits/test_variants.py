@@ -222,6 +222,8 @@ def test_a_vehicle_that_is_elsewhere_makes_an_action_infeasible():
         ("CoRMABCapacity-v0", {}),
         ("CoRMABIntervention-v0", {"observe": "acted_on", "horizon": 5}),
         ("CoRMABPath-v0", {"persistent": True}),
+        ("CoRMABMatching-v0", {"contagion": 0.5}),
+        ("CoRMABCapacity-v0", {"contagion": 0.5, "reward_cap": 5.0}),
         ("RestlessBandit-v0", {"num_arms": 50}),
         ("RestlessBandit-v0", {"instance": "maternal_health", "observe": "acted_on", "horizon": 8}),
     ],
