@@ -68,6 +68,31 @@ ENVIRONMENTS: dict[str, EnvironmentEntry] = {
         entry_point="telos.envs.bandits.coupled_env:CoRMABCapacityEnv",
         vector_entry_point="telos.envs.bandits.coupled_env:CoRMABCapacityVectorEnv",
     ),
+    "LoiterChain-v0": EnvironmentEntry(
+        summary="Walk to the goal, or loiter and be paid for it.",
+        entry_point="telos.envs.tabular.chain_env:LoiterChainEnv",
+        vector_entry_point="telos.envs.tabular.chain_env:LoiterChainVectorEnv",
+    ),
+    "StepChain-v0": EnvironmentEntry(
+        summary="Solve a chain of steps, or repeat what the step judge likes.",
+        entry_point="telos.envs.tabular.chain_env:StepChainEnv",
+        vector_entry_point="telos.envs.tabular.chain_env:StepChainVectorEnv",
+    ),
+    "DeepSea-v0": EnvironmentEntry(
+        summary="A treasure that only one action sequence finds.",
+        entry_point="telos.envs.tabular.env:DeepSeaEnv",
+        vector_entry_point="telos.envs.tabular.env:DeepSeaVectorEnv",
+    ),
+    "RandomMDP-v0": EnvironmentEntry(
+        summary="A random Markov decision process (Garnet).",
+        entry_point="telos.envs.tabular.env:RandomMDPEnv",
+        vector_entry_point="telos.envs.tabular.env:RandomMDPVectorEnv",
+    ),
+    "FourRooms-v0": EnvironmentEntry(
+        summary="Four rooms joined by hallways, and moves that slip.",
+        entry_point="telos.envs.tabular.env:FourRoomsEnv",
+        vector_entry_point="telos.envs.tabular.env:FourRoomsVectorEnv",
+    ),
 }
 
 

@@ -86,7 +86,7 @@ With prices for the arms' levels and a linear oracle, the published problem is n
 | `observe` | `"always"` | `"always"` or `"acted_on"`, see above; the latter not with the next two |
 | `features` | False | whether the observation holds the instance |
 | `certify` | False | whether `info` has `upper_bound`; a fraction of a second when the environment is made |
-| `contagion` | 0 | probability, see above |
+| `contagion` | 0.0 | probability, see above |
 | `reward_cap` | None | see above |
 
 On ``env.unwrapped``: ``feasible(action)``, ``sample_feasible(count)``, ``linear_oracle(weights)``,

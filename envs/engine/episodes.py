@@ -177,7 +177,7 @@ def _advance(rules: Rules) -> Callable[..., None]:
     @rule
     def advance(i, key, late, actions, clock, state, params, rewards, terms, metrics, terminated, truncated, acted):
         terminated[i] = step_rule(i, key, actions, state, params, terms, metrics)
-        truncated[i] = late and not terminated[i]
+        truncated[i] = late  # as Gymnasium's TimeLimit has it, also where the episode terminates
         clock.over[i] = terminated[i] or truncated[i]
         acted[i] = True
         reward = 0.0

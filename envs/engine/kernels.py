@@ -48,13 +48,16 @@ class Kernel:
         folder: Where the sources of the rules that the body calls are.
         name: What a user reads when the first compilation takes long; no two kernels may have the same.
         device: ``"cpu"`` or ``"cuda"``.
+        allocates: Whether the body makes arrays, which needs reference counts: these take most of a small rule's time.
     """
 
-    def __init__(self, body: Callable[..., Any], folder: Path, name: str, device: str = "cpu") -> None:
+    def __init__(
+        self, body: Callable[..., Any], folder: Path, name: str, device: str = "cpu", allocates: bool = False
+    ) -> None:
         self._name = name
         self._announced = False
         label = re.sub(r"\W", "_", name) + "_" + source_version((Path(__file__).parent, folder))
-        self._run = _compile_for_cuda(body) if device == "cuda" else _compile_for_cpu(body, label)
+        self._run = _compile_for_cuda(body) if device == "cuda" else _compile_for_cpu(body, label, allocates)
         self._on_cuda = device == "cuda"
 
     def __call__(self, size: int, arguments: tuple[Any, ...], threads: int = 1, work: int = 1) -> None:
@@ -91,14 +94,14 @@ def _announce(name: str) -> None:
     sys.stderr.write(f"telos: compiling {name} (once on this machine)\n")
 
 
-def _compile_for_cpu(body: Callable[..., Any], label: str) -> Any:
+def _compile_for_cpu(body: Callable[..., Any], label: str, allocates: bool) -> Any:
     def run(start, stop, *arguments):
         for i in range(start, stop):
             body(i, *arguments)
 
     # The name of the function is the name of its files in the cache: one family's must not need another's classes.
     run.__qualname__ = label
-    return njit(cache=True, nogil=True, error_model="numpy")(run)
+    return njit(cache=True, nogil=True, error_model="numpy", _nrt=allocates)(run)
 
 
 def _compile_for_cuda(body: Callable[..., Any]) -> Any:

@@ -14,13 +14,22 @@ def class_of(entry_point):
 
 SIMULATED = [env_id for env_id, entry in ENVIRONMENTS.items() if issubclass(class_of(entry.entry_point), SimulatedEnv)]
 #: Actions are sampled, so invalid ones must be mended.
-KWARGS = {env_id: {"invalid": "project"} for env_id in SIMULATED}
+KWARGS = {
+    env_id: {"invalid": "project"} if ENVIRONMENTS[env_id].entry_point.startswith("telos.envs.bandits") else {}
+    for env_id in SIMULATED
+}
+# Episodes that end within the few steps of a test.
+KWARGS |= {"RandomMDP-v0": {"horizon": 20}, "FourRooms-v0": {"goal": [1, 2], "start": [1, 1]}}
+#: Environments in which nothing is drawn at random.
+WITHOUT_LUCK = ("LoiterChain-v0", "DeepSea-v0")
 #: Arguments that change rules, observations or state, to be tested like environments of their own.
 VARIANTS = {
     "CoRMABCapacity-v0 with contagion": {"contagion": 0.5, "certify": True},
     "CoRMABMatching-v0 with a cap and features": {"reward_cap": 3.0, "features": True},
     "CoRMABPath-v0 that roams": {"persistent": True},
     "RestlessBandit-v0 half seen": {"observe": "acted_on", "horizon": 6, "certify": True},
+    "StepChain-v0 one-hot": {"observation": "one_hot"},
+    "DeepSea-v0 that is stochastic": {"stochastic": True, "observation": "one_hot"},
 }
 
 

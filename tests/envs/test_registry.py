@@ -97,6 +97,14 @@ CASES = {
             "CoRMABCapacity-v0": 20,
         }.items()
     },
+    "LoiterChain-v0": {"": Case({"horizon": 15}, [0] * 5, sampled=8, truncates=False)},
+    "StepChain-v0": {"": Case({"max_steps": 12}, [0] * 4 + [2], sampled=20, truncates=False)},
+    "DeepSea-v0": {
+        name: Case({"instance_seed": 3, "stochastic": stochastic}, [0] * 10, sampled=5, truncates=False)
+        for name, stochastic in {"": False, "stochastic": True}.items()
+    },
+    "RandomMDP-v0": {"": Case({"instance_seed": 3}, [0] * 100, truncates=False)},
+    "FourRooms-v0": {"": Case({"slip": 0.2}, [0, 1] * 30, truncates=False)},
 }
 FIRST = [(env_id, next(iter(cases.values()))) for env_id, cases in CASES.items()]
 ALL = [
@@ -432,8 +440,9 @@ def test_docstring_names_every_argument_with_its_default(env_id):
     wanted = {parameter.name: parameter.default for parameter in parameters.values() if parameter.name != "render_mode"}
     assert rows.keys() == wanted.keys()
     for parameter, default in wanted.items():
-        # Strings are quoted in the table, numbers and None are not.
-        assert rows[parameter].strip("`") == json.dumps(default).replace("null", "None"), parameter
+        # Strings are quoted in the table as in JSON.
+        written = json.dumps(default) if isinstance(default, str) else str(default)
+        assert rows[parameter].strip("`") == written, parameter
 
 
 @each_environment

@@ -210,7 +210,7 @@ def _best_pulls(
             count_pulls = True
 
 
-_BEST_PULLS = Kernel(_best_pulls, Path(__file__).parent, "the search for walks")
+_BEST_PULLS = Kernel(_best_pulls, Path(__file__).parent, "the search for walks", allocates=True)
 
 
 def best_pulls(tables: WalkTables, gains: Floats, max_length: int, budget: int) -> NDArray[np.int8]:

@@ -117,8 +117,8 @@ def _shortest(_: int, tables: WalkTables, inside: Integers, rest: Integers) -> N
 
 
 _FOLDER = Path(__file__).parent
-_VISITABLE = Kernel(_visitable, _FOLDER, "the test of walks")
-_SHORTEST = Kernel(_shortest, _FOLDER, "the lengths of walks")
+_VISITABLE = Kernel(_visitable, _FOLDER, "the test of walks", allocates=True)
+_SHORTEST = Kernel(_shortest, _FOLDER, "the lengths of walks", allocates=True)
 
 
 def visitable(tables: WalkTables, actions: NDArray[np.int8], max_length: int) -> NDArray[np.bool_]:

@@ -1,0 +1,1 @@
+"""Small environments whose model is a table, so that everything about them can be computed exactly."""

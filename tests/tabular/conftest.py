@@ -1,0 +1,6 @@
+"""Makes the plain rendering of the rules importable from this folder."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
