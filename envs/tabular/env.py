@@ -238,7 +238,7 @@ class FourRoomsEnv(Tabular, SimulatedEnv):
     ## Arguments
     | Parameter | Default | Meaning |
     |---|---|---|
-    | `goal` | `[7, 9]` | row and column of the goal; the default is the hallway between the rooms on the right |
+    | `goal` | (7, 9) | row and column of the goal; the default is the hallway between the rooms on the right |
     | `slip` | 0.3333333333333333 | probability, 1/3, of another direction than the wanted one |
     | `start` | None | row and column of the first cell, or None |
     | `observation` | `"index"` | `"index"` or `"one_hot"` |
