@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from telos.envs.engine.random import integer, uniform
+from telos.envs.engine.random import categorical, integer, uniform
 from telos.envs.engine.rules import rule
 
 __all__ = [
@@ -21,16 +21,6 @@ START, TRANSITION, CONTACT, NEIGHBOUR = 0, 1, 2, 3
 
 
 @rule
-def _sample(cumulative, u):
-    """The first state whose cumulative probability is above ``u``."""
-    state = 0
-    # Without a branch out of the loop, which would be taken at random.
-    for k in range(cumulative.shape[0] - 1):
-        state += u >= cumulative[k]
-    return state
-
-
-@rule
 def _followed(state, leader):
     """The state, one nearer to the leader's."""
     return state + (leader > state) - (leader < state)
@@ -42,7 +32,7 @@ def reset_arms(i, key, state, params):
     state.time[i] = 0
     state.position[i] = params.depot[()]
     for j in range(state.arms.shape[1]):
-        state.arms[i, j] = _sample(params.cumulative_start[j], uniform(key, START, j))
+        state.arms[i, j] = categorical(params.cumulative_start[j], uniform(key, START, j))
 
 
 @rule
@@ -73,7 +63,7 @@ def step_arms(i, key, levels, state, params, terms, metrics):
     pays_next = params.pays_next[()] == 1
     for j in range(state.arms.shape[1]):
         level, before = levels[i, j], state.arms[i, j]
-        after = _sample(params.cumulative[j, level, before], uniform(key, TRANSITION, j))
+        after = categorical(params.cumulative[j, level, before], uniform(key, TRANSITION, j))
         state.arms[i, j] = after
         gain = params.rewards[j, level, before]
         expected += gain
@@ -118,7 +108,7 @@ def step_interacting_arms(i, key, levels, state, params, terms, metrics):
     uncapped = interaction.reward_cap[()] == np.inf
     for j in range(state.arms.shape[1]):
         level = levels[i, j]
-        after = _sample(params.cumulative[j, level, state.before[i, j]], uniform(key, TRANSITION, j))
+        after = categorical(params.cumulative[j, level, state.before[i, j]], uniform(key, TRANSITION, j))
         degree = interaction.degrees[j]
         if degree > 0 and uniform(key, CONTACT, j) < interaction.contagion[()]:
             neighbour = interaction.neighbours[j, integer(key, NEIGHBOUR, j, degree)]

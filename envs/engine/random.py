@@ -17,7 +17,7 @@ import numpy as np
 
 from telos.envs.engine.rules import rule
 
-__all__ = ["bits", "episode_key", "integer", "step_key", "uniform"]
+__all__ = ["bits", "categorical", "episode_key", "integer", "step_key", "uniform"]
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MULTIPLIER_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -64,3 +64,13 @@ def uniform(key, purpose, index):
 def integer(key, purpose, index, size):
     """An int64 in [0, size); the bias is below ``size / 2**53``."""
     return int(uniform(key, purpose, index) * size)
+
+
+@rule
+def categorical(cumulative, u):
+    """The first entry whose cumulative probability is above ``u``, a uniform draw; the last one is not looked at."""
+    entry = 0
+    # Without a branch out of the loop, which would be taken at random.
+    for k in range(cumulative.shape[0] - 1):
+        entry += u >= cumulative[k]
+    return entry

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from telos.envs.engine.random import uniform
+from telos.envs.engine.random import categorical, uniform
 from telos.envs.engine.rules import rule
 
 __all__ = [
@@ -18,19 +18,9 @@ START, OUTCOME = 0, 1
 
 
 @rule
-def _sample(cumulative, u):
-    """The first entry whose cumulative probability is above ``u``."""
-    entry = 0
-    # Without a branch out of the loop, which would be taken at random.
-    for k in range(cumulative.shape[0] - 1):
-        entry += u >= cumulative[k]
-    return entry
-
-
-@rule
 def reset_state(i, key, state, params):
     """Draws the first state."""
-    state.state[i] = params.start_states[_sample(params.cumulative_start, uniform(key, START, 0))]
+    state.state[i] = params.start_states[categorical(params.cumulative_start, uniform(key, START, 0))]
     state.time[i] = 0
 
 
@@ -38,7 +28,7 @@ def reset_state(i, key, state, params):
 def step_state(i, key, actions, state, params, terms, metrics):
     """Draws an outcome. Terms: those of the table."""
     before, action = state.state[i], actions[i]
-    outcome = _sample(params.cumulative[before, action], uniform(key, OUTCOME, 0))
+    outcome = categorical(params.cumulative[before, action], uniform(key, OUTCOME, 0))
     for term in range(params.rewards.shape[3]):
         terms[i, term] = params.rewards[before, action, outcome, term]
     after = params.next_states[before, action, outcome]
