@@ -104,7 +104,8 @@ def scored_environment(sandbox: str) -> gym.Env[Any, str]:
     """SWEDocker-v0 under D-RA, its return recorded, and under G-RA around that: every episode is scored twice."""
     env: gym.Env[Any, str] = gym.make("SWEDocker-v0", sandbox=sandbox, max_turns=_MAX_TURNS, render_mode="ansi")
     env = gym.wrappers.RecordEpisodeStatistics(AccumulatedReward(env))
-    return GatedReward(env, outcome="outcome", threshold=0.0)
+    gated: gym.Env[Any, str] = GatedReward(env, outcome="outcome", threshold=0.0)
+    return gated
 
 
 def _play_all(tasks: Sequence[str], sandbox: str, seed: int, jobs: int) -> list[Episode]:

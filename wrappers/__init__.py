@@ -1,5 +1,6 @@
-"""Reward wrappers: for one environment here, for vector environments in ``telos.wrappers.vector``.
+"""Reward wrappers: for one environment here, for batches and agents in ``vector`` and ``parallel``.
 
+``telos.wrappers.vector`` has the same names for vector environments, ``telos.wrappers.parallel`` for PettingZoo's.
 Each wrapper acts on the named terms in ``info["reward_terms"]`` (an environment without them has the single term
 ``"reward"``), pays terms that again sum to its reward bit for bit, and keeps the environment's own reward in
 ``info["raw_reward"]``::
@@ -8,34 +9,41 @@ Each wrapper acts on the named terms in ``info["reward_terms"]`` (an environment
 
     env = GatedReward(gym.make("SWEDocker-v0"), outcome="outcome", threshold=0.0)
 
-* ``AccumulatedReward`` - D-RA: the weighted sum of all terms
-* ``GatedReward`` - G-RA: terms that count only if those above them reach their gates
+``telos list wrappers`` prints the wrappers, ``telos.wrappers.registry`` is the table. Wrappers around wrappers run as
+one: a stack costs little more than its transforms.
 
-A new idea is a ``RewardTransform``; ``env_face`` and ``vector_face`` make its wrappers.
+* ``wrap`` - wraps an environment of any kind by specs such as ``"gated:threshold=0.5"``
+* ``relabel`` - the rewards of logged episodes
+* ``RewardTransform`` - what a new idea subclasses; ``env_face``, ``vector_face`` and ``parallel_face`` wrap it
 """
 
 from telos.wrappers.core import RewardTransform, Transition
-from telos.wrappers.faces import env_face, vector_face
-from telos.wrappers.gating import AccumulatedRewardTransform, GatedRewardTransform
-from telos.wrappers.hindsight import Hindsight
+from telos.wrappers.episodes import Episode
+from telos.wrappers.faces import env_face, lazy_faces, parallel_face, vector_face
+from telos.wrappers.hindsight import Hindsight, HindsightTransform
+from telos.wrappers.logged import Relabelled, relabel
+from telos.wrappers.registry import TRANSFORMS
+from telos.wrappers.specs import wrap
 from telos.wrappers.terms import sum_terms
 
 __all__ = [
-    "AccumulatedReward",
-    "GatedReward",
+    "Episode",
     "Hindsight",
+    "HindsightTransform",
+    "Relabelled",
     "RewardTransform",
     "Transition",
     "env_face",
+    "parallel",
+    "parallel_face",
+    "relabel",
     "sum_terms",
     "vector",
     "vector_face",
+    "wrap",
+    *TRANSFORMS,
 ]
 
-AccumulatedReward = env_face(AccumulatedRewardTransform, __name__)
-"""D-RA: pays the weighted sum of all terms as they are earned; see ``AccumulatedRewardTransform``."""
+__getattr__, __dir__ = lazy_faces(globals(), env_face)
 
-GatedReward = env_face(GatedRewardTransform, __name__)
-"""G-RA: a term counts only if every term above it reached its gate; see ``GatedRewardTransform``."""
-
-from telos.wrappers import vector  # noqa: E402
+from telos.wrappers import parallel, vector  # noqa: E402

@@ -13,11 +13,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
+from telos.wrappers.arrays import NUMPY, Arrays
 from telos.wrappers.terms import Array, Terms
 
-__all__ = ["InfoBatch", "Invariance", "RewardTransform", "Timing", "Transition"]
+if TYPE_CHECKING:
+    from telos.wrappers.episodes import Episode
+
+__all__ = ["InfoBatch", "Invariance", "Library", "RewardTransform", "Timing", "Transition"]
+
+Library = Literal["numpy", "torch"]
+"""An array library."""
 
 Timing = Literal["causal", "episode", "hindsight"]
 """``"causal"`` pays when earned; ``"episode"`` can pay some terms only at the end; ``"hindsight"`` rewrites finished
@@ -40,7 +47,8 @@ class Transition:
     """One step of every environment.
 
     Rows whose ``active`` is false are dummy autoreset steps: their terms are 0, and a transform must leave the state
-    of these environments alone. Treat all arrays as read-only.
+    of these environments alone. Treat all arrays as read-only, and copy what must outlast the step: environments may
+    write into theirs again.
 
     Attributes:
         obs: Observations before the step, batched as in ``VectorEnv``; None unless the transform ``observes``.
@@ -89,6 +97,10 @@ class RewardTransform(ABC):
         observes: Whether it needs ``obs``, ``action`` and ``next_obs``. Faces keep copies only for those that do.
         state: Names of the attributes that ``state_dict`` saves: arrays, numbers, dicts and lists of them, or objects
             that have a ``state_dict`` and a ``load_state_dict`` themselves.
+        libraries: Whose arrays it can work on. With ``"torch"`` it promises to use operators, methods that both
+            libraries have, and ``xp``, and to allocate with ``zeros``; terms, state and payments then stay on the
+            environment's device.
+        xp: Functions of the library that the environment uses. A face sets it before ``begin``.
         num_envs: Number of rows, set by ``begin``.
     """
 
@@ -96,10 +108,15 @@ class RewardTransform(ABC):
     invariance: ClassVar[Invariance]
     observes: ClassVar[bool] = False
     state: ClassVar[tuple[str, ...]] = ()
+    libraries: ClassVar[tuple[Library, ...]] = ("numpy",)
+    xp: Arrays = NUMPY
     num_envs: int
 
     def begin(self, num_envs: int) -> None:
-        """Allocates state for ``num_envs`` environments. Faces call it once; extend it to allocate more.
+        """Allocates state for ``num_envs`` environments; extend it to allocate more.
+
+        Faces call it when they are made, and once more before the first step if that shows that the environment's
+        arrays are not NumPy's.
 
         Args:
             num_envs: Number of rows in every array to come, at least 1.
@@ -141,6 +158,40 @@ class RewardTransform(ABC):
             What differs in shape between environments comes as objects, in an array of ``dtype=object``.
         """
         return {}
+
+    def rewrite(self, episode: Episode) -> Array:
+        """Returns the rewards that a learner trains on for a finished episode.
+
+        These are the rewards that a face pays, unless the transform rewrites them in hindsight: then they are those of
+        ``info["hindsight"]``. A new transform with the same arguments computes them: running episodes are not touched,
+        and what this one may have learned from earlier episodes is not used.
+
+        Args:
+            episode: A finished episode.
+
+        Returns:
+            Rewards of shape ``(T,)``.
+        """
+        from telos.wrappers.logged import relabel
+
+        (relabelled,) = relabel([episode], self)
+        hindsight = relabelled.info.get("hindsight")
+        return relabelled.reward if hindsight is None else hindsight.reward
+
+    def zeros(self, *shape: int, dtype: Any = None) -> Array:
+        """Returns zeros of shape ``(num_envs, *shape)`` in the environment's library and on its device.
+
+        Args:
+            *shape: Further axes.
+            dtype: The library's dtype; float64 by default.
+        """
+        zeros: Array = self.xp.zeros((self.num_envs, *shape), dtype=dtype or self.xp.float64)
+        return zeros
+
+    def where(self, condition: Array, value: Any, other: Any) -> Array:
+        """Returns ``value`` where the condition holds and ``other`` elsewhere; either may be a number."""
+        chosen: Array = self.xp.where(condition, value, other)
+        return chosen
 
     def named_terms(self) -> Iterable[str]:
         """Returns the terms that the arguments name; a face checks at the first step that they all exist."""

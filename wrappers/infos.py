@@ -1,31 +1,27 @@
-"""How the two faces read a step's ``info`` by row and write it back.
+"""How the faces read a step's ``info`` by row and write it back.
 
 * ``SingleInfo`` - the dict of one environment, seen as a batch of one
 * ``VectorInfo`` - the dict of arrays of a vector environment, with Gymnasium's ``_key`` masks and, under
   ``AutoresetMode.SAME_STEP``, with the finished episodes' part in ``info["final_info"]``
+* ``AgentInfos`` - the dicts of a ``ParallelEnv``'s agents, a row each
 
-Both copy what they change, so the environment's own dicts stay as they were.
+All copy what they change, so the environment's own dicts stay as they were.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from telos.wrappers.terms import REWARD, Array, Terms
+from telos.wrappers.arrays import NUMPY, Arrays
+from telos.wrappers.terms import REWARD, Array, Terms, sum_terms
 
-__all__ = ["SingleInfo", "VectorInfo", "common_dtype"]
+__all__ = ["TERMS", "AgentInfos", "SingleInfo", "VectorInfo", "by_row", "row_of"]
 
 TERMS = "reward_terms"
-
-
-def common_dtype(terms: Mapping[str, Array]) -> np.dtype[Any]:
-    """Returns the floating dtype in which terms are added: their own common one; float64 for integers and bools."""
-    kinds = {value.dtype for value in terms.values()}
-    found = kinds.pop() if len(kinds) == 1 else np.result_type(*terms.values())
-    return found if found.kind == "f" else np.dtype(np.float64)
+_PLAIN = (bool, int, float, np.ndarray, np.generic)
 
 
 class SingleInfo:
@@ -35,38 +31,42 @@ class SingleInfo:
         out: The info to return, a shallow copy.
     """
 
+    __slots__ = ("out",)
+
     def __init__(self, info: Mapping[str, Any]) -> None:
         self.out = dict(info)
 
     def get(self, key: str, default: Any) -> Array:
         """Returns ``info[key]``, or ``default``, as an array of shape ``(1, ...)``."""
-        value = self.out.get(key, default)
-        if isinstance(value, (bool, int, float, np.ndarray, np.generic)):
-            return np.asarray(value)[None]
-        boxed = np.empty(1, object)
-        boxed[0] = value
-        return boxed
+        return by_row([self.out.get(key, default)])
 
-    def has(self, key: str) -> bool:
-        """Whether the info has ``key``."""
-        return key in self.out
-
-    def read_terms(self, reward: float) -> Terms:
-        """Returns the step's terms, each of shape ``(1,)``; the reward as one term if there are none."""
+    def read_terms(self, reward: float) -> tuple[Terms, float]:
+        """Returns the step's terms, each of shape ``(1,)``, the reward as one term if there are none; and their sum."""
         found: Mapping[str, Any] = self.out.get(TERMS) or {REWARD: float(reward)}
-        return {name: np.array((value,)) for name, value in found.items()}
+        column: Array = np.array(list(found.values()))[:, None]
+        return dict(zip(found, column, strict=True)), sum_terms(found)
 
     def write(self, key: str, value: Any) -> None:
         """Sets ``info[key]`` to row 0 of ``value``, an array or a dict of such."""
-        self.out[key] = _first(value)
+        self.out[key] = row_of(value, 0)
 
 
-def _first(value: Any) -> Any:
+def row_of(value: Any, row: int) -> Any:
+    """Returns one row of an array, or of every array in nested dicts; numbers as Python's."""
     if isinstance(value, dict):
-        return {key: _first(part) for key, part in value.items()}
-    item = value[0]
+        return {key: row_of(part, row) for key, part in value.items()}
+    item = value[row]
     # float32 stays a NumPy scalar: a vector environment would keep its dtype, too.
     return item.item() if isinstance(item, (np.float64, np.bool_, np.integer)) else item
+
+
+def by_row(values: Sequence[Any]) -> Array:
+    """Returns one value a row: numbers and arrays of one shape stacked, anything else as objects."""
+    if all(isinstance(value, _PLAIN) for value in values) and len({np.shape(value) for value in values}) == 1:
+        return np.stack([np.asarray(value) for value in values])
+    boxed = np.empty(len(values), object)
+    boxed[:] = values
+    return boxed
 
 
 class VectorInfo:
@@ -78,9 +78,10 @@ class VectorInfo:
             are none.
     """
 
-    def __init__(self, infos: Mapping[str, Any], num_envs: int) -> None:
+    def __init__(self, infos: Mapping[str, Any], num_envs: int, xp: Arrays = NUMPY) -> None:
         self.out = dict(infos)
         self.num_envs = num_envs
+        self.xp = xp
         self.in_final: Array | None = None
         self._final: dict[str, Any] = {}
         if isinstance(infos.get("final_info"), dict):
@@ -91,9 +92,10 @@ class VectorInfo:
 
     def _rows(self, part: Mapping[str, Any], key: str) -> Array:
         """Returns the rows that have ``key``."""
-        if key not in part:
-            return np.zeros(self.num_envs, np.bool_)
-        mask: Array = part.get(f"_{key}", np.ones(self.num_envs, np.bool_))
+        mask: Array | None = part.get(f"_{key}")
+        if mask is None or key not in part:
+            none: Array = self.xp.zeros(self.num_envs, dtype=self.xp.bool)
+            return ~none if key in part else none
         return mask
 
     def has(self, key: str) -> bool:
@@ -103,41 +105,50 @@ class VectorInfo:
     def get(self, key: str, default: Any) -> Array:
         """Returns ``info[key]`` by row, ``default`` where it is missing, as an array of shape ``(num_envs, ...)``."""
         found = [
-            (np.asarray(part[key]), self._rows(part, key) & where)
+            (self.xp.asarray(part[key]), self._rows(part, key) & where)
             for part, where in ((self.out, True), (self._final, self.in_final))
             if key in part
         ]
         if not found:
-            return np.full(self.num_envs, default)
-        value = np.full_like(found[0][0], default)
+            return np.full(self.num_envs, default) if self.xp is NUMPY else self.xp.asarray([default] * self.num_envs)
+        value: Array = self.xp.copy(found[0][0])
+        value[:] = default
         for values, rows in found:
             value[rows] = values[rows]
         return value
 
     def read_terms(self, rewards: Array, active: Array) -> Terms:
         """Returns the terms, each of shape ``(num_envs,)``; in active rows without any, the reward as one term."""
-        if self.in_final is None and TERMS in self.out and f"_{TERMS}" not in self.out:
-            return {name: np.asarray(v) for name, v in self.out[TERMS].items()}  # A native environment, without masks.
+        if self.in_final is None and TERMS in self.out:
+            mask = self.out.get(f"_{TERMS}")
+            if mask is None or bool((mask | ~active).all()):
+                return self._values(self.out[TERMS])
+        xp = self.xp
         terms: Terms = {}
-        has = np.zeros(self.num_envs, np.bool_)
+        has: Array = xp.zeros(self.num_envs, dtype=xp.bool)
         for part in (self.out, self._final):
             rows = self._rows(part, TERMS)
             if self.in_final is not None:
                 rows = rows & (self.in_final if part is self._final else ~self.in_final)
-            has |= rows
-            full = bool(rows.all())
-            for name, values in part.get(TERMS, {}).items():
-                if name.startswith("_") and f"_{name}" not in part[TERMS]:
-                    continue  # Gymnasium's mask of another key.
-                inside = np.asarray(values) if full else np.where(rows, values, 0)
+            has = has | rows
+            for name, values in self._values(part.get(TERMS, {})).items():
+                inside = xp.where(rows, values, 0)
                 terms[name] = terms[name] + inside if name in terms else inside
         if not has.all():
-            alone = np.where(has | ~active, 0.0, rewards)
+            alone = xp.where(has | ~active, 0.0, rewards)
             if not terms or alone.any():
                 terms[REWARD] = terms[REWARD] + alone if REWARD in terms else alone
         return terms
 
-    def write(self, key: str, value: Any, rows: Array, keep: bool = False) -> None:
+    def _values(self, found: Mapping[str, Any]) -> Terms:
+        """Returns the terms without Gymnasium's masks: ``_key`` beside ``key``."""
+        return {
+            name: self.xp.asarray(values)
+            for name, values in found.items()
+            if not (name.startswith("_") and name[1:] in found and f"_{name}" not in found)
+        }
+
+    def write(self, key: str, value: Any, rows: Array, keep: bool = False, blank: bool = False) -> None:
         """Sets ``info[key]`` in some rows, in ``final_info`` for the rows whose step is described there.
 
         Args:
@@ -145,6 +156,7 @@ class VectorInfo:
             value: Array of shape ``(num_envs, ...)``, or a dict of such.
             rows: Which rows, shape ``(num_envs,)``, bool.
             keep: Keep what any row already has, and fill only the gaps in ``rows``.
+            blank: ``value`` is 0 in all other rows.
         """
         parts = [(self.out, rows)]
         if self.in_final is not None:
@@ -152,22 +164,58 @@ class VectorInfo:
         for part, mask in parts:
             if keep and key in part:
                 had = self._rows(part, key)
-                part[key] = np.where(mask & ~had, value, part[key])
+                part[key] = self.xp.where(mask & ~had, value, self.xp.asarray(part[key]))
                 part[f"_{key}"] = had | mask
             elif mask.any():
-                part[f"_{key}"] = mask.copy()
-                part[key] = _masked(value, part[f"_{key}"], bool(mask.all()))
+                part[f"_{key}"] = mask = self.xp.copy(mask)
+                as_it_is = (blank and self.in_final is None) or bool(mask.all())
+                part[key] = _masked(self.xp, value, mask, None if as_it_is else self.xp.rows(mask))
 
 
-def _masked(value: Any, mask: Array, whole: bool) -> Any:
-    """Lays ``value`` out as ``VectorEnv._add_info`` would have: zero or None outside of ``mask``."""
+def _masked(xp: Arrays, value: Any, mask: Array, rows: Any) -> Any:
+    """Lays ``value`` out as ``VectorEnv._add_info`` would have: zero or None in all but some rows (None: in none)."""
     if isinstance(value, dict):
         out: dict[str, Any] = {}
         for key, part in value.items():
-            out[key], out[f"_{key}"] = _masked(part, mask, whole), mask
+            out[key], out[f"_{key}"] = _masked(xp, part, mask, rows), mask
         return out
-    if whole:
-        return value
-    filled = np.full_like(value, None if value.dtype == object else 0)
-    filled[mask] = value[mask]
-    return filled
+    return value if rows is None else xp.kept(value, rows)
+
+
+class AgentInfos:
+    """The infos of one step of a ``ParallelEnv``, one row for each possible agent.
+
+    Attributes:
+        out: Agent to the info to return, a shallow copy.
+    """
+
+    def __init__(self, infos: Mapping[Hashable, Mapping[str, Any]], agents: Sequence[Hashable]) -> None:
+        self.out = {agent: dict(info) for agent, info in infos.items()}
+        self._agents = agents
+
+    def has(self, key: str) -> bool:
+        """Whether any agent's info has ``key``."""
+        return any(key in info for info in self.out.values())
+
+    def get(self, key: str, default: Any) -> Array:
+        """Returns ``info[key]`` by row, ``default`` where it is missing, as an array of shape ``(num_envs, ...)``."""
+        return by_row([self.out.get(agent, {}).get(key, default) for agent in self._agents])
+
+    def read_terms(self, rewards: Mapping[Hashable, float], active: Array) -> Terms:
+        """Returns the terms, each of shape ``(num_envs,)``; of an active agent without any, the reward as one term."""
+        rows: list[Mapping[str, Any]] = [
+            (self.out.get(agent, {}).get(TERMS) or {REWARD: float(rewards[agent])}) if alive else {}
+            for agent, alive in zip(self._agents, active, strict=True)
+        ]
+        terms: Terms = {}
+        for name in dict.fromkeys(name for row in rows for name in row):
+            having = [k for k, row in enumerate(rows) if name in row]
+            values = np.array([rows[k][name] for k in having])
+            terms[name] = np.zeros(len(rows), values.dtype)
+            terms[name][having] = values
+        return terms or {REWARD: np.zeros(len(rows))}
+
+    def write(self, key: str, value: Any, rows: Array) -> None:
+        """Sets ``info[key]`` of some agents, shape ``(num_envs,)``, bool, to their rows of ``value``."""
+        for k in np.flatnonzero(rows).tolist():
+            self.out[self._agents[k]][key] = row_of(value, k)

@@ -23,6 +23,7 @@ __all__ = [
     "check_number",
     "check_numbers",
     "check_sum",
+    "suggestion",
     "sum_terms",
     "unknown_term",
 ]
@@ -64,13 +65,15 @@ def sum_terms(terms: Mapping[str, _Value]) -> _Value:
     if total is None:
         raise ValueError("There are no reward terms to add.")
     if len(terms) == 1:
-        return total.copy() if isinstance(total, np.ndarray) else total
+        if isinstance(total, np.ndarray):
+            return total.copy()
+        return total.clone() if hasattr(total, "clone") else total
     for value in values:
         total = total + value
     return total
 
 
-def check_sum(owner: str, terms: Mapping[str, Any], total: Any, reward: Any) -> None:
+def check_sum(owner: str, terms: Mapping[str, Any], total: Any, reward: Any, rows: Any = True) -> None:
     """Checks that the terms that came from inside add up to the reward that came with them.
 
     Args:
@@ -78,15 +81,16 @@ def check_sum(owner: str, terms: Mapping[str, Any], total: Any, reward: Any) -> 
         terms: The terms, arrays of shape ``(num_envs,)``.
         total: Their sum, an array of shape ``(num_envs,)``.
         reward: The reward, of the same shape.
+        rows: Which rows to check, shape ``(num_envs,)``, bool; all by default.
 
     Raises:
         ValueError: If they differ by more than 1e-6 of the terms' sizes (or than 1e-6, if these are below 1).
     """
     if (total == reward).all():
         return
-    size = sum(np.abs(value) for value in terms.values())
-    wrong = np.abs(total - reward) > _TOLERANCE * np.maximum(1.0, size)
-    if np.any(wrong):
+    size = sum(abs(value) for value in terms.values())
+    wrong = (abs(total - reward) > _TOLERANCE * size.clip(min=1.0)) & rows
+    if wrong.any():
         raise ValueError(
             f"{owner}: info['reward_terms'] sums to {total[wrong][0]}, but the reward is {reward[wrong][0]}. Either "
             f"the environment breaks its contract, or a wrapper inside {owner} (ClipReward, NormalizeReward, ...) "
@@ -106,9 +110,8 @@ def unknown_term(owner: str, name: str, known: Iterable[str]) -> ValueError:
         An error that lists the terms, suggests the nearest, and says why it comes no earlier.
     """
     known = list(known)
-    message = (
-        f"{owner}: the environment has no reward term {name!r}.{_suggest(name, known)} Its terms are: {_listed(known)}."
-    )
+    hint = suggestion(name, known)
+    message = f"{owner}: the environment has no reward term {name!r}.{hint} Its terms are: {_listed(known)}."
     if known == [REWARD]:
         message += " (It writes no info['reward_terms'], so its whole reward is one term.)"
     return ValueError(
@@ -126,7 +129,7 @@ def check_choice(owner: str, argument: str, value: str, choices: Iterable[str]) 
     choices = list(choices)
     if value not in choices:
         raise ValueError(
-            f"{owner}: {argument}={value!r} is not one of {_listed(choices)}.{_suggest(str(value), choices)}"
+            f"{owner}: {argument}={value!r} is not one of {_listed(choices)}.{suggestion(str(value), choices)}"
         )
 
 
@@ -180,6 +183,7 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(repr(name) for name in names) or "none"
 
 
-def _suggest(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Returns ``" Did you mean 'x'?"`` for the nearest of ``known``, or nothing if none is near."""
+    close = difflib.get_close_matches(name, list(known), n=1)
     return f" Did you mean {close[0]!r}?" if close else ""

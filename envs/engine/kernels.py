@@ -101,7 +101,9 @@ def _compile_for_cpu(body: Callable[..., Any], label: str, allocates: bool) -> A
 
     # The name of the function is the name of its files in the cache: one family's must not need another's classes.
     run.__qualname__ = label
-    return njit(cache=True, nogil=True, error_model="numpy", _nrt=allocates)(run)
+    # Numba's own switch for reference counts has no public name.
+    options: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": allocates}
+    return njit(**options)(run)
 
 
 def _compile_for_cuda(body: Callable[..., Any]) -> Any:

@@ -137,6 +137,25 @@ class NativeEnv(VectorEnv):
         return self.obs, self.rewards, self.done, np.zeros(self.num_envs, np.bool_), self.info
 
 
+MODES = list(AutoresetMode)
+ACTIONS = np.random.default_rng(5).integers(0, 3, (60, 4))
+
+
+def maker(**kwargs):
+    return lambda: TermsEnv(**kwargs)
+
+
+def play(envs, mode, actions):
+    """Steps a vector environment; under DISABLED resets what ended. Yields each step's result."""
+    yield envs.reset(seed=3)
+    for step, action in enumerate(actions):
+        result = envs.step(action)
+        yield result
+        done = result[2] | result[3]
+        if mode is AutoresetMode.DISABLED and done.any():
+            yield envs.reset(seed=[step * 10 + i for i in range(len(done))], options={"reset_mask": done})
+
+
 def rollout(env, actions, seed=0):
     """Plays ``actions`` from a seeded reset; returns the steps, the first of them (obs, info) of the reset."""
     steps = [env.reset(seed=seed)]
