@@ -212,9 +212,10 @@ def share(rows: list[dict[str, Any]], policy: str) -> float | None:
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
     """Shares of the bound: the published problems by size on the left, the variants on the right."""
     import matplotlib.pyplot as plt
+    from matplotlib.patches import Patch
 
     shown = {"random": "#bbbbbb", "sampling": "#88aacc", "greedy": "#ccaa66", "myopic": "#cc7744"}
-    shown |= {"sequoia": "#444466", "prices": "#227755"}
+    shown |= {"sequoia": "#444466", "prices": "#227755", "aware prices": "#77cc99"}
     grouped = groups_of(rows)
     published = [key for key in grouped if key[2] == "published"]
     harder = [key for key in grouped if key[2] != "published"]
@@ -224,8 +225,8 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     for axis, keys, title in ((axes[0], published, "as published"), (axes[1], harder, "made harder, 20 arms")):
         for k, (name, colour) in enumerate(shown.items()):
             shares = [share(grouped[key], name) for key in keys]
-            places = [x + (k - 2.5) * 0.14 for x, value in enumerate(shares) if value is not None]
-            axis.bar(places, [100 * value for value in shares if value is not None], 0.14, color=colour, label=name)
+            places = [x + (k - 3) * 0.125 for x, value in enumerate(shares) if value is not None]
+            axis.bar(places, [100 * value for value in shares if value is not None], 0.125, color=colour)
         labels = [
             f"{problem}\nJ = {size}" if variant == "published" else f"{problem}\n{variant}"
             for problem, size, variant in keys
@@ -236,7 +237,8 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
         axis.set_axisbelow(True)
     axes[0].set_ylabel("share of the certified bound (%)")
     axes[0].set_ylim(0, 103)
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="lower center", ncols=len(shown), frameon=False)
+    patches = [Patch(color=colour, label=name) for name, colour in shown.items()]
+    figure.legend(handles=patches, loc="lower center", ncols=len(shown), frameon=False)
     figure.tight_layout(rect=(0, 0.06, 1, 1))
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
