@@ -87,7 +87,7 @@ def draw(record: dict[str, Any], path: Path) -> None:
     axis.set_ylabel("share of the hull bound (%)")
     axis.set_ylim(0, 103)
     axis.grid(alpha=0.3)
-    axis.legend(frameon=False, loc="lower right")
+    axis.legend(frameon=False, loc="center right")
     figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)

@@ -73,7 +73,8 @@ class RestlessBanditEnv(FeasibleActions, SimulatedEnv):
 
     ## Vectorized environment
     ``gym.make_vec("RestlessBandit-v0", num_envs=1024)``: one batch, no processes, all autoreset modes (argument
-    ``autoreset_mode``), ``options={"reset_mask": ...}``.
+    ``autoreset_mode``), ``options={"reset_mask": ...}``; ``device="cuda"`` keeps states, observations and rewards on a
+    GPU, as PyTorch tensors.
 
     ## Determinism
     A trajectory is a function of ``instance_seed``, arguments, seed and actions alone. ``clone_state()`` and
