@@ -27,4 +27,8 @@ env.step(f"git apply - <<'END'\n{tasks[0].gold_patch}END")
 env.close()
 assert terminated, info
 assert info["resolved"], info
+bandit = gym.make("telos:CoRMABCapacity-v0")
+bandit.reset(seed=0)
+*_, info = bandit.step(bandit.action_space.sample())
+assert info["reward_terms"], info
 print(f"wheel works: {len(tasks)} tasks, {tasks[0].id} resolved by its gold patch")
