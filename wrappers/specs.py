@@ -148,6 +148,7 @@ def _transform(name: str, spec: str) -> type[RewardTransform]:
         known |= {snake: public, public: public}
     for public in TRANSFORMS:
         known.setdefault(_snake(public).removesuffix("_reward"), public)
+        known.setdefault(public.lower(), public)
     asked = name if name in known else _snake(name.replace("-", "_"))
     if asked not in known:
         listed = ", ".join(_snake(public) for public in TRANSFORMS)

@@ -1,0 +1,249 @@
+"""The base of bonuses for what is new, and the features that they look at.
+
+* ``IntrinsicBonus`` - pays one more term, by the novelty of the observation that each step arrives at
+* ``RandomEncoder`` - features of observations that nobody had to learn
+* ``NeighbourMemory`` - the latest features of each environment, and the nearest of them
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from typing_extensions import override
+
+from telos.wrappers.core import Invariance, RewardTransform, Timing, Transition
+from telos.wrappers.signals import as_rows, function_name, load_function, side_by_side
+from telos.wrappers.terms import Array, Terms, check_choice, check_number
+
+__all__ = ["IntrinsicBonus", "NeighbourMemory", "RandomEncoder", "check_whole", "finite_features", "products"]
+
+_BLOCK = 4_000_000
+"""Differences to hold in memory at a time."""
+
+_HIDDEN = 64
+"""Width of the random encoder's hidden layer. Ours."""
+
+
+def check_whole(owner: str, argument: str, value: int, least: int = 1) -> int:
+    """Returns ``value`` as an int.
+
+    Raises:
+        ValueError: If it is no whole number, or below ``least``.
+    """
+    number = check_number(owner, argument, value)
+    if number != int(number) or number < least:
+        raise ValueError(f"{owner}: {argument}={value!r} must be a whole number, at least {least}.")
+    return int(number)
+
+
+def products(rows: Array, matrix: Array) -> Array:
+    """Returns each row times its matrix, to the bit the same however many rows there are.
+
+    Args:
+        rows: Shape ``(n, d)``.
+        matrix: Shape ``(d, k)``, or ``(n, d, k)``.
+
+    Returns:
+        Shape ``(n, k)``.
+    """
+    # One product for each row: a product of the whole batch is rounded differently for different batch sizes.
+    result: Array = np.matmul(rows[:, None, :], matrix)[:, 0]
+    return result
+
+
+def finite_features(owner: str, name: str, values: Any, rows: Array) -> Array:
+    """Returns what a function gave as one row of features for each environment, 0 where they are not needed.
+
+    Args:
+        owner: The wrapper's name, for messages.
+        name: The function's, for messages.
+        values: Numbers, the first axis is the environment.
+        rows: Where they are needed, shape ``(num_envs,)``, bool.
+
+    Returns:
+        Float64, shape ``(num_envs, d)``.
+
+    Raises:
+        ValueError: If these are no numbers, or the first axis does not fit, or one is not finite where it is needed.
+    """
+    features = as_rows(owner, name, values, len(rows)).reshape(len(rows), -1)
+    features = np.where(rows[:, None], features, 0.0)
+    if not np.isfinite(features).all():
+        raise ValueError(f"{owner}: {name!r} is not finite; give features that are.")
+    return features
+
+
+class RandomEncoder:
+    """A fixed random network with one hidden layer of 64 tanh units.
+
+    Weights are normal with variance 1 / inputs, the hidden biases standard normal. They follow from the seed and the
+    number of inputs, so that there is nothing to save.
+
+    Args:
+        size: Number of outputs.
+        seed: Of the weights.
+    """
+
+    def __init__(self, size: int, seed: int) -> None:
+        self._size, self._seed = size, seed
+        self._weights: tuple[Array, Array, Array] | None = None
+
+    def __call__(self, inputs: Array) -> Array:
+        """Returns the outputs for inputs of shape ``(n, d)``: shape ``(n, size)``."""
+        if self._weights is None or len(self._weights[0]) != inputs.shape[1]:
+            rng, width = np.random.default_rng(self._seed), inputs.shape[1]
+            first = rng.normal(size=(width, _HIDDEN)) / np.sqrt(max(width, 1))
+            self._weights = first, rng.normal(size=_HIDDEN), rng.normal(size=(_HIDDEN, self._size)) / np.sqrt(_HIDDEN)
+        first, bias, second = self._weights
+        return products(np.tanh(products(inputs, first) + bias), second)
+
+
+@dataclass(eq=False, repr=False)
+class IntrinsicBonus(RewardTransform):
+    """Pays one more term, by how new the observation is that a step arrives at.
+
+    The first observation of an episode is remembered at the episode's first step, and earns nothing. Steps that are
+    not trainable are neither paid nor remembered.
+    """
+
+    timing: ClassVar[Timing] = "causal"
+    invariance: ClassVar[Invariance] = "none"
+    observes: ClassVar[bool] = True
+    state: ClassVar[tuple[str, ...]] = ("fresh",)
+    term: ClassVar[str]
+
+    features: str | Callable[[Any], Array] | None = None
+    weight: float = 1.0
+    memory: Literal["lifelong", "episodic"] = "lifelong"
+
+    def __post_init__(self) -> None:
+        name = self.public_name()
+        self.weight = check_number(name, "weight", self.weight)
+        check_choice(name, "memory", self.memory, ("lifelong", "episodic"))
+        if callable(self.features):
+            self.features = function_name(name, "features", self.features)
+        self._function: Callable[..., Array] = side_by_side
+        if self.features is not None:
+            self._function = load_function(name, "features", self.features)
+
+    @abstractmethod
+    def remember(self, features: Array, rows: Array) -> Array:
+        """Adds features to the memory, and returns how new they were before, at least in these rows.
+
+        Args:
+            features: Shape ``(num_envs, d)``, float64; finite in these rows, 0 elsewhere.
+            rows: Which environments, shape ``(num_envs,)``, bool. The state of others stays as it is.
+
+        Returns:
+            Finite numbers of shape ``(num_envs,)``.
+        """
+
+    @abstractmethod
+    def forget(self, mask: Array) -> None:
+        """Empties the memory of some environments.
+
+        Args:
+            mask: Which environments, shape ``(num_envs,)``, bool.
+        """
+
+    @override
+    def begin(self, num_envs: int) -> None:
+        super().begin(num_envs)
+        self.fresh = np.ones(num_envs, np.bool_)
+
+    @override
+    def reset(self, mask: Array) -> None:
+        self.fresh[mask] = True
+        if self.memory == "episodic":
+            self.forget(mask)
+
+    @override
+    def update(self, step: Transition) -> Terms:
+        if self.term in step.terms:
+            raise ValueError(f"{self.public_name()}: there already is a term {self.term!r}; wrap only once.")
+        live = step.active & step.trainable
+        first = live & self.fresh
+        if first.any():
+            self.remember(self._features(step.obs, first), first)
+        self.fresh = self.fresh & ~live
+        bonus = self.remember(self._features(step.next_obs, live), live)
+        # 0 + and not alone: a weight of 0 pays 0.0, not -0.0.
+        return {**step.terms, self.term: np.where(live, 0.0 + self.weight * bonus, 0.0)}
+
+    def _features(self, obs: Any, rows: Array) -> Array:
+        label = str(self.features or "observation")
+        return finite_features(self.public_name(), label, self._function(obs), rows)
+
+
+class NeighbourMemory:
+    """The latest points of each environment, up to a capacity, and their distances to a new one.
+
+    Args:
+        num_envs: Number of environments.
+        capacity: Points to keep for each; older ones are overwritten.
+    """
+
+    def __init__(self, num_envs: int, capacity: int) -> None:
+        self.capacity = capacity
+        self.points = np.zeros((num_envs, 0, 0))
+        self.added = np.zeros(num_envs, np.int64)
+
+    def nearest(self, points: Array, k: int) -> Array:
+        """Returns the squared distances to the nearest points of the same environment.
+
+        Args:
+            points: Shape ``(num_envs, d)``.
+            k: How many, at least 1.
+
+        Returns:
+            In ascending order, infinite where there are fewer, shape ``(num_envs, k)``.
+
+        Raises:
+            ValueError: If d is not that of earlier points.
+        """
+        self._fit(points.shape[1])
+        num_envs, room, width = self.points.shape
+        found: Array = np.full((num_envs, max(k, room)), np.inf)
+        block = max(1, _BLOCK // max(1, room * width))
+        for start in range(0, num_envs, block):
+            part = slice(start, start + block)
+            squared = ((self.points[part] - points[part, None]) ** 2).sum(axis=2)
+            found[part, :room] = np.where(np.arange(room) < self.added[part, None], squared, np.inf)
+        if k < found.shape[1]:
+            found = np.partition(found, k - 1, axis=1)[:, :k]
+        return np.sort(found, axis=1)
+
+    def add(self, points: Array, rows: Array) -> None:
+        """Adds a point of shape ``(d,)`` in each of some rows; ``points`` has shape ``(num_envs, d)``."""
+        self._fit(points.shape[1])
+        index = rows.nonzero()[0]
+        room = self.points.shape[1]
+        if room < self.capacity and (self.added[index] >= room).any():
+            grown = np.zeros((len(self.points), min(self.capacity, max(16, 2 * room)), points.shape[1]))
+            grown[:, :room] = self.points
+            self.points = grown
+        self.points[index, self.added[index] % self.capacity] = points[index]
+        self.added[index] += 1
+
+    def _fit(self, width: int) -> None:
+        if self.points.shape[2] == width:
+            return
+        if self.points.shape[1]:
+            raise ValueError(f"Features have {width} numbers, but had {self.points.shape[2]} before.")
+        self.points = np.zeros((len(self.points), 0, width))
+
+    def forget(self, mask: Array) -> None:
+        """Drops the points of some environments."""
+        self.added[mask] = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns a copy of the state."""
+        return {"points": self.points.copy(), "added": self.added.copy()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continues from what ``state_dict`` returned."""
+        self.points, self.added = state["points"].copy(), state["added"].copy()
