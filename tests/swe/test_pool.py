@@ -256,7 +256,7 @@ def test_a_pool_gets_over_a_failure(monkeypatch, sandbox_kind):
 # -- forks ----------------------------------------------------------------------------------------------
 
 FORK = """
-import os, sys, time
+import os, signal, sys, time
 from telos.envs.swe.pool import SandboxSpec, acquire_pool, release_pool
 from telos.envs.swe.sandbox import SandboxLimits
 
@@ -296,9 +296,12 @@ def test_a_forked_child_that_ends_takes_nothing_with_it(sandbox_kind, exiting):
 # -- deaths ---------------------------------------------------------------------------------------------
 
 TRAINER = """
-import os, sys, time
+import os, signal, sys, time
 import gymnasium as gym
 import telos
+
+# A command in the background of a shell ignores Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 env = gym.make("SWEDocker-v0", sandbox={kind!r}, max_turns=30)
 env.reset(seed=1)
