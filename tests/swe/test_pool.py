@@ -296,7 +296,7 @@ def test_a_forked_child_that_ends_takes_nothing_with_it(sandbox_kind, exiting):
 # -- deaths ---------------------------------------------------------------------------------------------
 
 TRAINER = """
-import os, sys, time
+import os, signal, time
 import gymnasium as gym
 import telos
 
