@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from telos.envs.bandits.feasible.base import FeasibleSet
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +49,18 @@ class Arms:
             raise ValueError(
                 f"transitions[{arm}, {level}, {state}] sums to {total}; "
                 f"normalise the rows to 1 ({int(wrong.sum())} of {wrong.size} rows are off by more than 1e-9)"
+            )
+
+    def check_fits(self, feasible_set: FeasibleSet) -> None:
+        """Checks that a feasible set is for as many arms and levels.
+
+        Raises:
+            ValueError: if it is not.
+        """
+        if (self.num_arms, self.num_levels) != (feasible_set.num_arms, feasible_set.num_levels):
+            raise ValueError(
+                f"the arms ({self.num_arms} arms, {self.num_levels} levels) and the feasible set "
+                f"({feasible_set.num_arms} arms, {feasible_set.num_levels} levels) must agree"
             )
 
     @property

@@ -87,8 +87,8 @@ class CoupledBandit(BanditFamily):
     def _feasible_sets(self) -> Sequence[FeasibleSet]:
         return [self.instance.feasible]
 
-    def _depot(self) -> int:
-        return 0
+    def _depot(self) -> int | None:
+        return None
 
     def bound_to_go(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """See :meth:`BanditFamily.bound_to_go`; with contagion and reward cap."""
@@ -120,8 +120,8 @@ class PathBandit(CoupledBandit):
         # Half a round trip a step.
         return roaming_sets(home, home.max_length // 2) if self.persistent else [home]
 
-    def _depot(self) -> int:
-        return self._home().source
+    def _depot(self) -> int | None:
+        return self._home().source if self.persistent else None
 
     def _home(self) -> PathSet:
         assert isinstance(self.instance.feasible, PathSet)  # as the instance's kind says
@@ -131,8 +131,13 @@ class PathBandit(CoupledBandit):
         """See :meth:`BanditFamily.bound_to_go`."""
         if not self.persistent:
             return super().bound_to_go()
+        if self.params.interaction.contagion > 0:
+            raise ValueError(
+                "certify=True has no bound for a vehicle that stays out among arms that follow each other: "
+                "leave out certify, persistent or contagion"
+            )
         sets = [each for each in self.feasible_sets if isinstance(each, RoamingSet)]
-        bound = roaming_bound(self.arms, sets, self._depot(), self.horizon, self.start)
+        bound = roaming_bound(self.arms, sets, self._home().source, self.horizon, self.start)
         return bound.values, bound.collected
 
     def check_actions(self, actions: NDArray[Any], state: State) -> Any:
@@ -140,7 +145,7 @@ class PathBandit(CoupledBandit):
         entries = super().check_actions(actions, state)
         if not self.persistent:
             return entries
-        pulls, ends = np.split(entries, 2, axis=1)
+        pulls, ends = entries[:, : self.arms.num_arms], entries[:, self.arms.num_arms :]
         return np.column_stack([pulls, np.where(ends.any(axis=1), ends.argmax(axis=1), state.position)])
 
 

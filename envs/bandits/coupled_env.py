@@ -85,7 +85,7 @@ With prices for the arms' levels and a linear oracle, the published problem is n
 | `invalid` | `"error"` | what an infeasible action does: `"error"`, `"project"` (the feasible levels that agree with it on the most arms), `"noop"` (all passive) |
 | `observe` | `"always"` | `"always"` or `"acted_on"`, see above; the latter not with the next two |
 | `features` | False | whether the observation holds the instance |
-| `certify` | False | whether `info` has `upper_bound`; a fraction of a second when the environment is made |
+| `certify` | False | whether `info` has `upper_bound`; a fraction of a second when the environment is made; not with both `persistent` and `contagion` |
 | `contagion` | 0.0 | probability, see above |
 | `reward_cap` | None | see above |
 

@@ -67,12 +67,13 @@ class BanditFamily(Family):
         next_state_rewards: Float64 ``(J, S)`` if a step pays the states that are reached; None if it pays the arms'
             expected rewards.
         interaction: How arms act on each other.
-        depot: Where a vehicle is at first.
+        depot: Where a vehicle that stays out is at first; None if there is none.
 
     Attributes:
         arms: The arms, over beliefs if they are seen only when acted on.
         start: Probabilities of their first states.
         beliefs: Float64 ``(J, S', S)``: what each belief state says of the state; None if the state is seen.
+        roams: Whether there is a vehicle that stays out, so that the feasible set depends on where it is.
     """
 
     terms = ("arms",)
@@ -96,7 +97,7 @@ class BanditFamily(Family):
         certify: bool,
         next_state_rewards: NDArray[np.float64] | None = None,
         interaction: Interaction = INDEPENDENT,
-        depot: int = 0,
+        depot: int | None = None,
     ) -> None:
         for name, value, known in (("invalid", invalid, _INVALID), ("observe", observe, _OBSERVE)):
             if value not in known:
@@ -113,14 +114,14 @@ class BanditFamily(Family):
             arms, start, self.beliefs, next_state_rewards = hidden.arms, hidden.start, hidden.beliefs, None
         self.arms, self.feasible_sets, self.start = arms, feasible_sets, start
         self.horizon, self.invalid = horizon, invalid
-        self.params = make_params(arms, start, horizon, next_state_rewards, interaction, described, depot)
+        self.params = make_params(arms, start, horizon, next_state_rewards, interaction, described, depot or 0)
         self.work = arms.num_arms * arms.num_states
-        roams = len(feasible_sets) > 1
-        self.observation_type, self.observe_rule = _DETAILS[features, roams]
+        self.roams = depot is not None
+        self.observation_type, self.observe_rule = _DETAILS[features, self.roams]
         seen: dict[str, spaces.Space[Any]] = {"arms": spaces.Box(0, arms.num_states - 1, (arms.num_arms,), np.int16)}
         if described is not None:
             seen["features"] = spaces.Box(-np.inf, np.inf, described.shape, np.float32)
-        if roams:
+        if self.roams:
             seen["vehicle"] = spaces.MultiBinary(arms.num_arms)
         self.observation_space = spaces.Dict(seen) if len(seen) > 1 else seen["arms"]
         if interaction is not INDEPENDENT:
@@ -132,7 +133,7 @@ class BanditFamily(Family):
             self.params = self.params._replace(values=values, collected=collected)
             self.metrics = (*self.metrics, "upper_bound")
         first = feasible_sets[0]
-        if roams:
+        if self.roams:
             # A space cannot know where the vehicle is.
             self.action_space = spaces.MultiBinary(first.action_size)
         elif first.action_levels == 2:
@@ -154,7 +155,7 @@ class BanditFamily(Family):
 
     def set_index(self, state: State) -> NDArray[np.int64]:
         """Which of the feasible sets holds in each environment, ``(n,)``."""
-        return state.position.astype(np.int64) if len(self.feasible_sets) > 1 else np.zeros(len(state.time), np.int64)
+        return state.position.astype(np.int64) if self.roams else np.zeros(len(state.time), np.int64)
 
     def check_actions(self, actions: Any, state: State) -> Any:
         """Returns the arms' levels, ``(n, J)``, with infeasible rows treated as ``invalid`` says."""
@@ -162,8 +163,8 @@ class BanditFamily(Family):
         if isinstance(actions, np.ndarray):
             # Of one type, so that kernels are compiled once.
             actions = actions.astype(np.int8, copy=False)
-        if len(self.feasible_sets) == 1:
-            return self._levels(self.feasible_sets[0], actions, np.arange(len(actions)))
+        if not self.roams:
+            return self._levels(self.feasible_sets[0], actions, range(len(actions)))
         index = self.set_index(state)
         levels = np.empty((len(actions), self.feasible_sets[0].num_arms), np.int64)
         for used in np.unique(index):
@@ -171,7 +172,7 @@ class BanditFamily(Family):
             levels[rows] = self._levels(self.feasible_sets[used], actions[rows], rows)
         return levels
 
-    def _levels(self, feasible_set: FeasibleSet, actions: Any, rows: NDArray[np.int64]) -> Any:
+    def _levels(self, feasible_set: FeasibleSet, actions: Any, rows: NDArray[np.int64] | range) -> Any:
         """The levels of the actions of the environments ``rows``, which share a feasible set."""
         good = feasible_set.feasible_batch(actions)
         if not good.all():
@@ -191,7 +192,7 @@ class BanditFamily(Family):
         """The time, how many arms are in each state, and where the vehicle is."""
         counts = np.bincount(state.arms[row], minlength=self.arms.num_states)
         text = f"t={state.time[row]}  arms by state: " + "  ".join(f"{s}:{n}" for s, n in enumerate(counts) if n)
-        return text + (f"  vehicle in {state.position[row]}" if len(self.feasible_sets) > 1 else "")
+        return text + (f"  vehicle in {state.position[row]}" if self.roams else "")
 
 
 def _features(arms: Arms, next_state_rewards: NDArray[np.float64] | None) -> NDArray[np.float32]:

@@ -31,7 +31,7 @@ def interacting_optimum(family: CoupledBandit) -> FiniteHorizonOptimum:
     Raises:
         ValueError: If the bandit is of another kind, or too large.
     """
-    if family.beliefs is not None or len(family.feasible_sets) > 1:
+    if family.beliefs is not None or family.roams:
         raise ValueError("this needs observe='always', and a path problem that is not persistent")
     arms, (feasible_set,) = family.arms, family.feasible_sets
     count, num_levels, num_states = arms.rewards.shape

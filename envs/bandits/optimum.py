@@ -186,11 +186,7 @@ class _Backup:
     """One step of dynamic programming: values of the next joint states to values and best actions of these."""
 
     def __init__(self, arms: Arms, feasible_set: FeasibleSet, horizon: int) -> None:
-        if (arms.num_arms, arms.num_levels) != (feasible_set.num_arms, feasible_set.num_levels):
-            raise ValueError(
-                f"the arms ({arms.num_arms} arms, {arms.num_levels} levels) and the feasible set "
-                f"({feasible_set.num_arms} arms, {feasible_set.num_levels} levels) must agree"
-            )
+        arms.check_fits(feasible_set)
         self.size = arms.num_states**arms.num_arms
         sizes = f"{arms.num_states}^{arms.num_arms} = {self.size:.3g} joint states"
         advice = "use hull_bound or lagrangian_bound, or fewer arms"

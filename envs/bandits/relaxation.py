@@ -244,11 +244,7 @@ def hull_bound(
         ValueError: If an argument is out of range, or the arms and the set differ in numbers of arms or levels.
         RuntimeError: If the linear program solver fails.
     """
-    if (arms.num_arms, arms.num_levels) != (feasible_set.num_arms, feasible_set.num_levels):
-        raise ValueError(
-            f"the arms ({arms.num_arms} arms, {arms.num_levels} levels) and the feasible set "
-            f"({feasible_set.num_arms} arms, {feasible_set.num_levels} levels) must agree"
-        )
+    arms.check_fits(feasible_set)
     dual = Dual(arms, horizon, initial, discount, alternatives, leaders, groups, cap)
     search = HullSearch(dual, feasible_set, tolerance)
     search.anneal()

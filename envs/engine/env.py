@@ -8,9 +8,10 @@ from typing import Any, ClassVar, SupportsFloat
 import gymnasium as gym
 import numpy as np
 
-from telos.envs.engine.batch import Batch, Snapshot
+from telos.envs.engine.batch import Batch
 from telos.envs.engine.episodes import WhenDone
 from telos.envs.engine.faces import (
+    Cloneable,
     check_render_mode,
     make_family,
     metadata_of,
@@ -24,7 +25,7 @@ from telos.envs.engine.family import Family
 __all__ = ["SimulatedEnv"]
 
 
-class SimulatedEnv(gym.Env[Any, Any]):
+class SimulatedEnv(Cloneable, gym.Env[Any, Any]):
     """One environment of a family; subclasses name the family and carry its documentation.
 
     A multi-agent family with one agent is an environment, too.
@@ -88,16 +89,3 @@ class SimulatedEnv(gym.Env[Any, Any]):
             gym.logger.warn("render() needs a render_mode: gym.make(..., render_mode=...)")
             return None
         return self.family.render_row(self._batch.state, 0, self.render_mode)
-
-    def clone_state(self) -> Snapshot:
-        """An exact copy of the state, random numbers to come included."""
-        return self._batch.clone()
-
-    def restore_state(self, snapshot: Snapshot) -> None:
-        """Goes back to a copy, which stays valid.
-
-        Raises:
-            ValueError: If the copy is of an environment with other arguments.
-        """
-        self._batch.restore(snapshot)
-        self._seeded = True

@@ -7,10 +7,11 @@ import inspect
 from typing import Any
 
 from telos.envs.engine.arrays import Arrays
-from telos.envs.engine.batch import Step, View
+from telos.envs.engine.batch import Batch, Snapshot, Step, View
 from telos.envs.engine.family import Family
 
 __all__ = [
+    "Cloneable",
     "batched",
     "check_render_mode",
     "make_family",
@@ -21,6 +22,26 @@ __all__ = [
     "signature_of",
     "unbatched",
 ]
+
+
+class Cloneable:
+    """Mixed into every face: its states can be copied and gone back to."""
+
+    _batch: Batch
+    _seeded: bool
+
+    def clone_state(self) -> Snapshot:
+        """An exact copy of the states of all environments, random numbers to come included."""
+        return self._batch.clone()
+
+    def restore_state(self, snapshot: Snapshot) -> None:
+        """Goes back to a copy, which stays valid.
+
+        Raises:
+            ValueError: If the copy is of another number of environments, or of other arguments.
+        """
+        self._batch.restore(snapshot)
+        self._seeded = True
 
 
 def signature_of(family: type[Family], **further: Any) -> inspect.Signature:

@@ -14,13 +14,13 @@ from pettingzoo import ParallelEnv
 
 from telos.envs.engine.batch import Batch, Snapshot, View
 from telos.envs.engine.episodes import WhenDone
-from telos.envs.engine.faces import check_render_mode, make_family, metadata_of, row_of, shown, signature_of
+from telos.envs.engine.faces import Cloneable, check_render_mode, make_family, metadata_of, row_of, shown, signature_of
 from telos.envs.engine.family import Family
 
 __all__ = ["SimulatedParallelEnv"]
 
 
-class SimulatedParallelEnv(ParallelEnv[str, Any, Any]):
+class SimulatedParallelEnv(Cloneable, ParallelEnv[str, Any, Any]):
     """One environment of a multi-agent family; subclasses name the family and carry its documentation.
 
     An agent that is done leaves ``agents``; the episode is over when none is left. ``infos[agent]`` has
@@ -147,16 +147,11 @@ class SimulatedParallelEnv(ParallelEnv[str, Any, Any]):
             return None
         return self.family.render_row(self._batch.state, 0, self.render_mode)
 
-    def clone_state(self) -> Snapshot:
-        """An exact copy of the state, random numbers to come included."""
-        return self._batch.clone()
-
     def restore_state(self, snapshot: Snapshot) -> None:
         """Goes back to a copy, which stays valid; also as to which agents are left.
 
         Raises:
             ValueError: If the copy is of an environment with other arguments.
         """
-        self._batch.restore(snapshot)
+        super().restore_state(snapshot)
         self._note_agents()
-        self._seeded = True

@@ -12,9 +12,9 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from telos.envs.engine.arrays import mapped, on_host
-from telos.envs.engine.batch import Batch, Snapshot, View
+from telos.envs.engine.batch import Batch, View
 from telos.envs.engine.episodes import WhenDone
-from telos.envs.engine.faces import batched, check_render_mode, make_family, metadata_of, observation_of
+from telos.envs.engine.faces import Cloneable, batched, check_render_mode, make_family, metadata_of, observation_of
 from telos.envs.engine.family import Family
 
 __all__ = ["SimulatedParallelVectorEnv", "SimulatedVectorEnv"]
@@ -26,7 +26,7 @@ _WHEN_DONE = {
 }
 
 
-class SimulatedVectorEnv(VectorEnv[Any, Any, Any]):
+class SimulatedVectorEnv(Cloneable, VectorEnv[Any, Any, Any]):
     """Many environments of a family; subclasses name the family.
 
     Environment ``i`` after ``reset(seed=s)`` goes through the same states as an ``Env`` after ``reset(seed=s + i)``.
@@ -156,19 +156,6 @@ class SimulatedVectorEnv(VectorEnv[Any, Any, Any]):
             return None
         state = mapped(on_host, self._batch.state)
         return tuple(self.family.render_row(state, row, self.render_mode) for row in range(self.num_envs))
-
-    def clone_state(self) -> Snapshot:
-        """An exact copy of the states of all environments, random numbers to come included."""
-        return self._batch.clone()
-
-    def restore_state(self, snapshot: Snapshot) -> None:
-        """Goes back to a copy, which stays valid.
-
-        Raises:
-            ValueError: If the copy is of another number of environments, or of other arguments.
-        """
-        self._batch.restore(snapshot)
-        self._seeded = True
 
 
 class SimulatedParallelVectorEnv(SimulatedVectorEnv):

@@ -1,6 +1,9 @@
-"""Makes the plain rendering of the rules importable from this folder."""
+"""Lets the tests of this folder import the modules beside them, and those that test folders share."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+import pytest
+
+sys.path[:0] = map(str, Path(__file__).parents[:2])
+pytest.register_assert_rewrite("plain_bandit")

@@ -1,20 +1,8 @@
 """The rules of restless arms once more, in plain Python integers and loops, for comparison."""
 
-MASK = (1 << 64) - 1
-GOLDEN = 0x9E3779B97F4A7C15
-
-
-def mix(value):
-    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & MASK
-    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & MASK
-    return value ^ (value >> 31)
-
-
-def uniform(seed, episode, step, purpose, index):
-    key = mix(mix((seed + GOLDEN) & MASK) ^ ((episode * 0x94D049BB133111EB + GOLDEN) & MASK))
-    key = mix((key + step * GOLDEN) & MASK)
-    counter = (purpose << 40) | index
-    return (mix((key + (counter + 1) * GOLDEN) & MASK) >> 11) * 2.0**-53
+import numpy as np
+import pytest
+from plain_random import uniform
 
 
 def pick(probabilities, u):
@@ -65,3 +53,24 @@ class PlainBandit:
 
     def draw(self, purpose, arm):
         return uniform(self.seed, self.episode, self.time, purpose, arm)
+
+
+def play_beside(env, plain, choose):
+    """Plays three episodes in both, which must agree; yields each step's states before, levels, reward and info."""
+    levels_of = env.unwrapped.feasible_set.levels
+    observation, _ = env.reset(seed=33)
+    assert observation.tolist() == plain.reset(33)
+    for _ in range(3):
+        over = False
+        while not over:
+            before, action = observation, choose()
+            levels = levels_of(action)
+            observation, reward, over, truncated, info = env.step(action)
+            states, paid, ended = plain.step(levels.tolist())
+            assert observation.tolist() == states
+            assert reward == info["reward_terms"]["arms"] == pytest.approx(paid, abs=1e-12)
+            assert (over, truncated) == (ended, False)
+            assert info["acted_on"] == np.count_nonzero(levels)
+            yield before, levels, reward, info
+        observation, _ = env.reset()
+        assert observation.tolist() == plain.reset()

@@ -3,7 +3,7 @@
 import gymnasium as gym
 import numpy as np
 import pytest
-from plain_bandit import PlainBandit
+from plain_bandit import PlainBandit, play_beside
 
 import telos  # noqa: F401 - registers the environments
 from telos.baselines.bandit_evaluation import evaluate_policy
@@ -26,25 +26,9 @@ def test_trajectories_equal_those_of_a_plain_rendering(problem):
     instance = family.instance
     plain = PlainBandit(instance.arms, family.start, 8, instance.next_state_rewards)
     env.action_space.seed(1)
-    observation, _ = env.reset(seed=33)
-    assert observation.tolist() == plain.reset(33)
-    for _ in range(3):
-        over = False
-        while not over:
-            action = env.action_space.sample()
-            assert env.unwrapped.feasible(action)
-            before = observation
-            observation, reward, over, _, info = env.step(action)
-            levels = instance.feasible.levels(action)
-            states, expected, ended = plain.step(levels.tolist())
-            assert observation.tolist() == states
-            assert reward == pytest.approx(expected, abs=1e-12)
-            assert over == ended
-            arms = np.arange(len(levels))
-            assert info["expected_reward"] == pytest.approx(instance.arms.rewards[arms, levels, before].sum())
-            assert info["acted_on"] == np.count_nonzero(levels)
-        observation, _ = env.reset()
-        assert observation.tolist() == plain.reset()
+    for before, levels, _, info in play_beside(env, plain, env.action_space.sample):
+        arms = np.arange(len(levels))
+        assert info["expected_reward"] == pytest.approx(instance.arms.rewards[arms, levels, before].sum())
 
 
 @each

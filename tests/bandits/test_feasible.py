@@ -30,7 +30,7 @@ class UnlistedInterventionSet(InterventionSet):
     LIST_LIMIT = 0
 
 
-def walk_visits(num_arms, edges, source, max_length):
+def walk_visits(edges, source, max_length):
     """All sets of nodes that a closed walk visits."""
     return {visited for end, visited in open_walks(edges, source, max_length) if end == source}
 
@@ -85,7 +85,7 @@ def make(kind, seed):
     if kind.endswith("path"):
         edges = [pair for pair in itertools.combinations(range(6), 2) if rng.random() < 0.45]
         length = int(rng.integers(0, 7))
-        visits = walk_visits(6, edges, 2, length)
+        visits = walk_visits(edges, 2, length)
         cls = PathSet if kind == "path" else UnlistedPathSet
         return cls(
             6, edges, 2, length, budget

@@ -12,7 +12,7 @@ from telos.baselines.policies.bandits import Prices
 from telos.envs.bandits.arms import Arms
 from telos.envs.bandits.feasible.budget import BudgetSet
 from telos.envs.bandits.interacting_optimum import interacting_optimum
-from telos.envs.bandits.interaction import contagion_alternatives, leader_chances
+from telos.envs.bandits.interaction import contagion_alternatives, interaction_bound_arguments, leader_chances
 from telos.envs.bandits.optimum import finite_horizon_optimum
 from telos.envs.bandits.relaxation import hull_bound
 
@@ -39,13 +39,8 @@ def made(problem, seed, contagion, cap):
 
 def bounded(family, **kwargs):
     """Bounds with the cap and the contagion that the family has, unless others are given."""
-    interaction = family.params.interaction
-    if np.isfinite(interaction.reward_cap):
-        kwargs = {"groups": interaction.groups, "cap": float(interaction.reward_cap), **kwargs}
-    alternatives = contagion_alternatives(family.arms, family.instance.next_state_rewards, interaction)
-    leaders = leader_chances(interaction) if interaction.contagion > 0 else None
-    kwargs = {"alternatives": alternatives, "leaders": leaders, **kwargs}
-    return hull_bound(family.arms, family.feasible_sets[0], family.horizon, family.start, **kwargs)
+    known = interaction_bound_arguments(family.arms, family.instance.next_state_rewards, family.params.interaction)
+    return hull_bound(family.arms, family.feasible_sets[0], family.horizon, family.start, **(known | kwargs))
 
 
 def every_state(family):

@@ -3,7 +3,7 @@
 import gymnasium as gym
 import numpy as np
 import pytest
-from plain_bandit import PlainBandit
+from plain_bandit import PlainBandit, play_beside
 
 import telos  # noqa: F401 - registers the environments
 from telos.envs.bandits.arms import Arms
@@ -40,20 +40,8 @@ def test_trajectories_equal_those_of_a_plain_rendering(problem, kwargs):
         kwargs.get("reward_cap"),
     )
     env.action_space.seed(1)
-    observation, _ = env.reset(seed=33)
-    assert observation.tolist() == plain.reset(33)
-    for _ in range(3):
-        over = False
-        while not over:
-            action = env.action_space.sample()
-            observation, reward, over, _, info = env.step(action)
-            states, paid, ended = plain.step(family.feasible_sets[0].levels(action).tolist())
-            assert observation.tolist() == states
-            assert reward == info["reward_terms"]["arms"] == pytest.approx(paid, abs=1e-12)
-            assert over == ended
-            assert ("expected_reward" in info) == ("reward_cap" not in kwargs)
-        observation, _ = env.reset()
-        assert observation.tolist() == plain.reset()
+    for *_, info in play_beside(env, plain, env.action_space.sample):
+        assert ("expected_reward" in info) == ("reward_cap" not in kwargs)
 
 
 def test_expected_rewards_under_contagion_are_means():
@@ -216,12 +204,40 @@ def test_a_vehicle_that_is_elsewhere_makes_an_action_infeasible():
         envs.step(np.stack([pull, pull]))
 
 
+@pytest.mark.parametrize("kwargs", [{}, {"features": True}, {"certify": True}])
+def test_a_vehicle_on_a_single_node_is_there(kwargs):
+    """The same spaces as on any graph; the arm moves as it does under a vehicle that goes home."""
+    roaming = gym.make("CoRMABPath-v0", num_arms=1, budget=1, persistent=True, **kwargs)
+    homing = gym.make("CoRMABPath-v0", num_arms=1, budget=1)
+    observation, _ = roaming.reset(seed=1)
+    states, _ = homing.reset(seed=1)
+    acted_on = set()
+    over = False
+    while not over:
+        assert observation in roaming.observation_space
+        assert observation["vehicle"].tolist() == [1]
+        assert observation["arms"].tolist() == states.tolist()
+        action = roaming.unwrapped.sample_feasible()[0]
+        observation, reward, over, _, info = roaming.step(action)
+        states, expected, ended, _, _ = homing.step(action[:1])
+        assert (reward, over) == (expected, ended)
+        acted_on.add(info["acted_on"])
+    assert acted_on == {0, 1}
+
+
+def test_no_bound_is_claimed_where_there_is_none():
+    """The bound for a vehicle that stays out does not know of contagion, which may earn more than it allows."""
+    with pytest.raises(ValueError, match="leave out certify, persistent or contagion"):
+        gym.make("CoRMABPath-v0", persistent=True, contagion=0.5, certify=True)
+
+
 @pytest.mark.parametrize(
     ("env_id", "kwargs"),
     [
         ("CoRMABCapacity-v0", {}),
         ("CoRMABIntervention-v0", {"observe": "acted_on", "horizon": 5}),
         ("CoRMABPath-v0", {"persistent": True}),
+        ("CoRMABPath-v0", {"persistent": True, "reward_cap": 5.0}),
         ("CoRMABMatching-v0", {"contagion": 0.5}),
         ("CoRMABCapacity-v0", {"contagion": 0.5, "reward_cap": 5.0}),
         ("RestlessBandit-v0", {"num_arms": 50}),

@@ -1,21 +1,7 @@
 """The rules of the tabular environments once more, in plain Python and without tables, for comparison."""
 
 import numpy as np
-
-MASK = (1 << 64) - 1
-GOLDEN = 0x9E3779B97F4A7C15
-
-
-def mix(value):
-    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & MASK
-    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & MASK
-    return value ^ (value >> 31)
-
-
-def uniform(seed, episode, step, purpose):
-    key = mix(mix((seed + GOLDEN) & MASK) ^ ((episode * 0x94D049BB133111EB + GOLDEN) & MASK))
-    key = mix((key + step * GOLDEN) & MASK)
-    return (mix((key + ((purpose << 40) + 1) * GOLDEN) & MASK) >> 11) * 2.0**-53
+from plain_random import uniform
 
 
 class Plain:

@@ -36,8 +36,11 @@ class CapacitySet(ExchangeableSet):
         self.capacities = _integers(capacities, "capacities", 0)
         self._kinds, types = np.unique(self.costs, return_inverse=True)
         super().__init__(types.reshape(-1).astype(np.int64))
-        self._table = self._build_table()
-        self.listable = self._table is not None
+        table = self._build_table()
+        self.listable = table is not None
+        if table is not None:
+            # One index into a flat table is found faster than one for each axis.
+            self._table, self._strides = table.reshape(-1), np.array(table.strides) // table.itemsize
 
     def _build_table(self) -> NDArray[np.bool_] | None:
         """Bool, one axis a cost, indexed by the number of pulled arms of that cost: can they be served?"""
@@ -65,9 +68,9 @@ class CapacitySet(ExchangeableSet):
         return table
 
     def _counts_feasible(self, counts: NDArray[np.int64]) -> NDArray[np.bool_]:
-        if self._table is None:
+        if not self.listable:
             return np.array([self._packs(count) for count in counts], dtype=bool)
-        return np.asarray(self._table[tuple(counts.T)])
+        return np.asarray(self._table[counts @ self._strides])
 
     def _packs(self, count: NDArray[np.int64]) -> bool:
         """The same test without the table."""

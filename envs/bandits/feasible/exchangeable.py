@@ -33,7 +33,8 @@ class ExchangeableSet(FeasibleSet):
         self.types = types
         self.type_sizes = np.bincount(types)
         self.listable = True
-        self._one_hot = (types[:, None] == np.arange(self.type_sizes.size)).astype(np.float64)
+        # Products of floats are fast and, at these sizes, exact.
+        self._one_hot = (types[:, None] == np.arange(self.type_sizes.size)).astype(np.float32)
 
     @abc.abstractmethod
     def _counts_feasible(self, counts: NDArray[np.int64]) -> NDArray[np.bool_]:

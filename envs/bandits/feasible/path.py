@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from telos.envs.bandits.feasible.base import FeasibleSet, LinearDescription, batches, describe_pulls
-from telos.envs.bandits.feasible.walks.visits import edge_distances, maximal_visits
+from telos.envs.bandits.feasible.base import FeasibleSet, LinearDescription, describe_pulls
+from telos.envs.bandits.feasible.walks.visits import (
+    best_visit,
+    edge_distances,
+    maximal_visits,
+    random_pulls,
+    within_one,
+)
 
 if TYPE_CHECKING:
     from telos.envs.bandits.feasible.walks.tables import WalkTables
@@ -75,6 +81,11 @@ class PathSet(FeasibleSet):
             return short
         return self._list(self.COMPARISON_LIMIT, self.MAXIMAL_LIMIT)
 
+    @functools.cached_property
+    def _outside(self) -> NDArray[np.float32] | None:
+        """``(J, K)``: 1 where a node is not in a visit, else 0; None if there is no list."""
+        return None if self.visits is None else (~self.visits).T.astype(np.float32)
+
     def _list(self, comparison_limit: int, maximal_limit: int) -> NDArray[np.bool_] | None:
         """The maximal visits, or None if the list takes too long or is too long."""
         home = [self.source]
@@ -97,15 +108,12 @@ class PathSet(FeasibleSet):
 
             result[result] = visitable(self.tables, actions[result], self._longest)
             return result
-        if self.visits is None:
+        if self._outside is None:
             solver, nothing = self.linear_constraints(), np.zeros((self.num_arms, 2))
             for row in np.flatnonzero(result):
                 result[row] = solver.maximise(nothing, actions[row]) is not None
             return result
-        outside = (~self.visits).T.astype(np.float32)
-        for rows in batches(len(actions), len(self.visits)):
-            result[rows] &= (actions[rows].astype(np.float32) @ outside == 0).any(axis=1)
-        return result
+        return result & within_one(actions, self._outside)
 
     def _describe_violation(self, action: NDArray[np.int8]) -> str:
         if action.sum(dtype=np.int64) > self.budget:
@@ -132,10 +140,7 @@ class PathSet(FeasibleSet):
             allowed = (options >= 0) & (self.distances[options] <= left)
             place = options[rows, np.where(allowed, rng.random(options.shape), -1.0).argmax(axis=1)]
             visited[rows, place] = True
-        keys = np.where(visited, rng.random(visited.shape), 2.0)
-        size = rng.integers(0, min(self.budget, self.num_arms) + 1, size=count)
-        rank = np.argsort(np.argsort(keys, axis=1), axis=1)
-        return np.asarray(visited & (rank < size[:, None]), dtype=np.int8)
+        return random_pulls(rng, visited, self.budget).astype(np.int8)
 
     def linear_oracle(self, weights: ArrayLike) -> NDArray[np.int8]:
         """The best joint actions; see `FeasibleSet.linear_oracle`."""
@@ -147,19 +152,8 @@ class PathSet(FeasibleSet):
             return best_pulls(self.tables, gains, self._longest, self.budget).reshape(array.shape[:-1])
         if self.visits is None:
             return self._solve_each(array)
-        order = np.argsort(-gains, axis=1)
-        worth = np.maximum(np.take_along_axis(gains, order, axis=1), 0.0)
-        # Arms that no row wants sort behind the others and can be left out.
-        wanted = max(1, int((worth > 0).sum(axis=1).max(initial=0)))
-        actions = np.zeros(gains.shape, dtype=np.int8)
-        for rows in batches(len(gains), len(self.visits) * wanted):
-            places = order[rows, :wanted]
-            members = self.visits.T[places]  # (batch, wanted, K): is the arm in that place of the order visited?
-            pulled = members & (np.cumsum(members, axis=1, dtype=np.int16) <= self.budget)
-            best = np.matmul(worth[rows, None, :wanted], pulled)[:, 0].argmax(axis=1)
-            chosen = np.take_along_axis(pulled, best[:, None, None], axis=2)[..., 0] & (worth[rows, :wanted] > 0)
-            np.put_along_axis(actions[rows], places, chosen, axis=1)
-        return actions.reshape(array.shape[:-1])
+        pulls, _ = best_visit(self.visits, gains, self.budget)
+        return pulls.reshape(array.shape[:-1])
 
     def linear_constraints(self) -> LinearDescription:
         """Edge multiplicities with even degrees, joined to the source by a flow.

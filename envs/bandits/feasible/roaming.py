@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from telos.envs.bandits.feasible.base import FeasibleSet, LinearDescription, batches, describe_pulls
 from telos.envs.bandits.feasible.path import PathSet
-from telos.envs.bandits.feasible.walks.visits import maximal_visits
+from telos.envs.bandits.feasible.walks.visits import best_visit, maximal_visits, random_pulls, within_one
 
 
 class RoamingSet(FeasibleSet):
@@ -44,8 +44,9 @@ class RoamingSet(FeasibleSet):
         # Bool (K, J), the maximal visits, and int64 (K,), the ends of their walks.
         self.visits = np.concatenate(list(listed.values()))
         self.ends = np.repeat([end for _, end in listed], [len(visits) for visits in listed.values()])
-        # Both as vectors over the entries of an action, to compare with one matrix product.
-        self._allowed = np.concatenate([self.visits, np.eye(self.num_nodes, dtype=bool)[self.ends]], axis=1)
+        # Float32 (2 J, K), over the entries of an action: 1 where a walk does not allow it.
+        allowed = np.concatenate([self.visits, np.eye(self.num_nodes, dtype=bool)[self.ends]], axis=1)
+        self._outside = (~allowed).T.astype(np.float32)
 
     def _complete(self, actions: NDArray[np.integer]) -> NDArray[np.float32]:
         """The actions ``(count, 2 J)`` with the end that goes without saying."""
@@ -56,10 +57,7 @@ class RoamingSet(FeasibleSet):
     def feasible_batch(self, actions: NDArray[np.int8]) -> NDArray[np.bool_]:
         """Which of the joint actions ``(count, 2 J)`` may be taken: bool ``(count,)``."""
         result = np.asarray(actions[:, : self.num_nodes].sum(axis=1, dtype=np.int64) <= self.budget)
-        full, outside = self._complete(actions), (~self._allowed).T.astype(np.float32)
-        for rows in batches(len(actions), len(self.visits)):
-            result[rows] &= (full[rows] @ outside == 0).any(axis=1)
-        return result
+        return result & within_one(self._complete(actions), self._outside)
 
     def _describe_violation(self, action: NDArray[np.int8]) -> str:
         pulled, ends = (np.flatnonzero(part).tolist() for part in np.split(action, 2))
@@ -77,32 +75,24 @@ class RoamingSet(FeasibleSet):
         ends = np.unique(self.ends)[rng.integers(len(np.unique(self.ends)), size=count)]
         keys = np.where(self.ends == ends[:, None], rng.random((count, len(self.ends))), -1.0)
         visited = self.visits[keys.argmax(axis=1)]
-        order = np.argsort(np.argsort(np.where(visited, rng.random(visited.shape), 2.0), axis=1), axis=1)
-        size = rng.integers(min(self.budget, self.num_nodes) + 1, size=count)
+        pulls = random_pulls(rng, visited, self.budget)
         named = np.eye(self.num_nodes, dtype=bool)[ends]
         named[:, self.start] &= rng.random(count) < 0.5
-        return np.concatenate([visited & (order < size[:, None]), named], axis=1).astype(np.int8)
+        return np.concatenate([pulls, named], axis=1).astype(np.int8)
 
     def linear_oracle(self, weights: ArrayLike) -> NDArray[np.int8]:
         """The best joint actions; see `FeasibleSet.linear_oracle`. The end is always named."""
         array = self._weights(weights)
         gains = (array[..., 1] - array[..., 0]).reshape(-1, self.num_arms)
-        worth = np.maximum(gains[:, : self.num_nodes], 0.0)
-        ending = gains[:, self.num_nodes :]
+        pulling, ending = gains[:, : self.num_nodes], gains[:, self.num_nodes :]
         # Not naming the start as the end is as feasible, and worth nothing.
         named = ending[:, self.start] > 0
         ending[:, self.start] *= named
-        order = np.argsort(-worth, axis=1)
         actions = np.zeros(gains.shape, dtype=np.int8)
         for rows in batches(len(gains), self.visits.size):
-            members = self.visits.T[order[rows]]  # (batch, J, K): is the arm in that place of the order visited?
-            pulled = members & (np.cumsum(members, axis=1, dtype=np.int16) <= self.budget)
-            sorted_worth = np.take_along_axis(worth[rows], order[rows], axis=1)
-            total = np.matmul(sorted_worth[:, None], pulled)[:, 0] + ending[rows][:, self.ends]
-            best = total.argmax(axis=1)
-            chosen = np.take_along_axis(pulled, best[:, None, None], axis=2)[..., 0] & (sorted_worth > 0)
-            np.put_along_axis(actions[rows], order[rows], chosen, axis=1)
-            ends = self.ends[best]
+            bonus = ending[rows][:, self.ends]
+            actions[rows, : self.num_nodes], walk = best_visit(self.visits, pulling[rows], self.budget, bonus)
+            ends = self.ends[walk]
             actions[np.arange(len(gains))[rows], self.num_nodes + ends] = (ends != self.start) | named[rows]
         return actions.reshape(array.shape[:-1])
 
@@ -117,7 +107,7 @@ class RoamingSet(FeasibleSet):
         rows = sparse.block_array(
             [
                 [np.concatenate([np.ones((1, self.num_nodes)), np.zeros((1, self.num_nodes))], axis=1), None],  # budget
-                [sparse.eye_array(size), -self._allowed.T.astype(np.float64)],  # no more than the walk allows
+                [sparse.eye_array(size), self._outside - 1.0],  # no more than the walk allows
                 [None, np.ones((1, walks))],  # one walk
                 [-stays, elsewhere],  # an end elsewhere is named
             ],

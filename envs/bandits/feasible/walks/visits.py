@@ -1,4 +1,4 @@
-"""Lists of the sets of nodes that walks can visit, for small graphs."""
+"""Lists of the sets of nodes that walks can visit, for small graphs, and what is read off them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from telos.envs.bandits.feasible.base import batches
 
 WORD = 64  # nodes in reach that fit into the bits of an integer
 BLOCK = 256  # ours: sets to compare with at once, few enough for the cache
@@ -102,3 +104,57 @@ def _maximal(sets: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], int]:
             group = group[((group[:, None] & outside) != 0).all(axis=1)]
         kept = np.concatenate([kept, group])
     return kept, comparisons
+
+
+def within_one(actions: NDArray[np.generic], outside: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which actions hold nothing but entries of one of the listed sets.
+
+    Args:
+        actions: 0/1 numbers ``(count, n)``.
+        outside: Float32 ``(n, K)``: 1 where the entry is not in the set, else 0.
+
+    Returns:
+        Bool ``(count,)``.
+    """
+    result = np.zeros(len(actions), dtype=bool)
+    for rows in batches(len(actions), outside.shape[1]):
+        result[rows] = (actions[rows].astype(np.float32, copy=False) @ outside == 0).any(axis=1)
+    return result
+
+
+def random_pulls(rng: np.random.Generator, visited: NDArray[np.bool_], budget: int) -> NDArray[np.bool_]:
+    """Random ones of the visited nodes, bool ``(count, J)``: a uniform number up to the budget, or all."""
+    keys = np.where(visited, rng.random(visited.shape), 2.0)
+    size = rng.integers(min(budget, visited.shape[1]) + 1, size=len(visited))
+    rank = np.argsort(np.argsort(keys, axis=1), axis=1)
+    return visited & (rank < size[:, None])
+
+
+def best_visit(
+    visits: NDArray[np.bool_], gains: NDArray[np.float64], budget: int, bonus: NDArray[np.float64] | float = 0.0
+) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
+    """The pulls of greatest gain among at most ``budget`` of the nodes of one visit.
+
+    Args:
+        visits: Bool ``(K, J)``, the nodes of each.
+        gains: Float64 ``(count, J)``; nodes of gain <= 0 are not pulled.
+        budget: The largest number of pulls.
+        bonus: Float64 ``(count, K)``, what a visit is worth besides, or 0 for nothing.
+
+    Returns:
+        The pulls, int8 ``(count, J)``, and the number of the visit, int64 ``(count,)``.
+    """
+    order = np.argsort(-gains, axis=1)
+    worth = np.maximum(np.take_along_axis(gains, order, axis=1), 0.0)
+    # Nodes that no row wants sort behind the others and can be left out.
+    wanted = max(1, int((worth > 0).sum(axis=1).max(initial=0)))
+    order, worth = order[:, :wanted], worth[:, :wanted]
+    bonus = np.broadcast_to(bonus, (len(gains), len(visits)))
+    pulls, best = np.zeros(gains.shape, dtype=np.int8), np.zeros(len(gains), dtype=np.int64)
+    for rows in batches(len(gains), len(visits) * wanted):
+        members = visits.T[order[rows]]  # (batch, wanted, K): is the node in that place of the order visited?
+        pulled = members & (np.cumsum(members, axis=1, dtype=np.int16) <= budget)
+        best[rows] = (np.matmul(worth[rows, None], pulled)[:, 0] + bonus[rows]).argmax(axis=1)
+        chosen = np.take_along_axis(pulled, best[rows, None, None], axis=2)[..., 0] & (worth[rows] > 0)
+        np.put_along_axis(pulls[rows], order[rows], chosen, axis=1)
+    return pulls, best
