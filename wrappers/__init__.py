@@ -14,6 +14,7 @@ one: a stack costs little more than its transforms.
 
 * ``wrap`` - wraps an environment of any kind by specs such as ``"gated:threshold=0.5"``
 * ``relabel`` - the rewards of logged episodes
+* ``split_reward`` - extrinsic and intrinsic reward apart, for learners with a value function for each
 * ``RewardTransform`` - what a new idea subclasses; ``env_face``, ``vector_face`` and ``parallel_face`` wrap it
 """
 
@@ -25,6 +26,7 @@ from telos.wrappers.logged import Relabelled, relabel
 from telos.wrappers.registry import TRANSFORMS
 from telos.wrappers.specs import wrap
 from telos.wrappers.terms import sum_terms
+from telos.wrappers.value_heads import split_reward
 
 __all__ = [
     "Episode",
@@ -37,6 +39,7 @@ __all__ = [
     "parallel",
     "parallel_face",
     "relabel",
+    "split_reward",
     "sum_terms",
     "vector",
     "vector_face",

@@ -23,6 +23,7 @@ class Arrays(Protocol):
     name: str
     array_type: type
     float64: Any
+    int64: Any
     bool: Any
 
     def zeros(self, shape: int | tuple[int, ...], dtype: Any = None) -> Any:
@@ -46,6 +47,18 @@ class Arrays(Protocol):
     def wider(self, a: Any, b: Any) -> Any:
         """The dtype of a sum of values of two dtypes."""
 
+    def tanh(self, value: Any) -> Any:
+        """Hyperbolic tangents."""
+
+    def log1p(self, value: Any) -> Any:
+        """``log(1 + value)``."""
+
+    def isfinite(self, value: Any) -> Any:
+        """Where numbers are finite."""
+
+    def smallest(self, value: Any, k: int) -> Any:
+        """The k smallest along the last axis, in ascending order."""
+
     def rows(self, mask: Any) -> Any:
         """What ``blanked`` and ``kept`` take: the rows of a mask, in the cheapest form."""
 
@@ -62,12 +75,21 @@ class _NumpyArrays:
     name = "numpy"
     array_type: type = np.ndarray
     float64: Any = np.dtype(np.float64)
+    int64: Any = np.dtype(np.int64)
     bool: Any = np.dtype(np.bool_)
     # Not wrapped in methods: a single environment would spend as long on the wrappers as on the arrays.
     zeros: Any = staticmethod(np.zeros)
     asarray: Any = staticmethod(np.asarray)
     where: Any = staticmethod(np.where)
     wider: Any = staticmethod(np.promote_types)
+    tanh: Any = staticmethod(np.tanh)
+    log1p: Any = staticmethod(np.log1p)
+    isfinite: Any = staticmethod(np.isfinite)
+
+    def smallest(self, value: Any, k: int) -> Any:
+        if k < value.shape[-1]:
+            value = np.partition(value, k - 1, axis=-1)[..., :k]
+        return np.sort(value, axis=-1)
 
     def copy(self, value: Any) -> Any:
         return value.copy()
@@ -114,8 +136,12 @@ class _TorchArrays:
 
         self._torch, self._device = torch, device
         self.array_type: type = torch.Tensor
-        self.float64, self.bool = torch.float64, torch.bool
+        self.float64, self.int64, self.bool = torch.float64, torch.int64, torch.bool
         self.where, self.wider = torch.where, torch.promote_types
+        self.tanh, self.log1p, self.isfinite = torch.tanh, torch.log1p, torch.isfinite
+
+    def smallest(self, value: Any, k: int) -> Any:
+        return value.topk(k, dim=-1, largest=False).values
 
     def zeros(self, shape: int | tuple[int, ...], dtype: Any = None) -> Any:
         return self._torch.zeros(shape, dtype=dtype or self.float64, device=self._device)

@@ -88,13 +88,16 @@ class RewardTransform(ABC):
     """A reward idea, over a batch of environments.
 
     Subclasses are dataclasses (``@dataclass(eq=False, repr=False)``) whose fields are the arguments, all of them
-    JSON-serialisable so that ``env.spec`` can carry them, and are named ``<PublicName>Transform``. All state is per
-    environment, first axis first, and is named in ``state``. No method looks at another environment's row.
+    JSON-serialisable so that ``env.spec`` can carry them, and are named ``<PublicName>Transform``. All state is named
+    in ``state``. It is per environment, first axis first, and no method looks at another environment's row, unless the
+    transform is ``pooled``.
 
     Attributes:
         timing: When it pays, see ``Timing``.
         invariance: Whether optimal policies survive, see ``Invariance``.
         observes: Whether it needs ``obs``, ``action`` and ``next_obs``. Faces keep copies only for those that do.
+        pooled: Whether environments share what it learns. Then the payments of one depend on the others, and faces
+            agree for one environment.
         state: Names of the attributes that ``state_dict`` saves: arrays, numbers, dicts and lists of them, or objects
             that have a ``state_dict`` and a ``load_state_dict`` themselves.
         libraries: Whose arrays it can work on. With ``"torch"`` it promises to use operators, methods that both
@@ -107,6 +110,7 @@ class RewardTransform(ABC):
     timing: ClassVar[Timing]
     invariance: ClassVar[Invariance]
     observes: ClassVar[bool] = False
+    pooled: ClassVar[bool] = False
     state: ClassVar[tuple[str, ...]] = ()
     libraries: ClassVar[tuple[Library, ...]] = ("numpy",)
     xp: Arrays = NUMPY

@@ -1,6 +1,7 @@
 """The base of bonuses for what is new, and the features that they look at.
 
-* ``IntrinsicBonus`` - pays one more term, by the novelty of the observation that each step arrives at
+* ``IntrinsicBonus`` - pays one more term, by how new a step is
+* ``MemoryBonus`` - judges that by a memory that each environment has of its observations
 * ``RandomEncoder`` - features of observations that nobody had to learn
 * ``NeighbourMemory`` - the latest features of each environment, and the nearest of them
 """
@@ -15,11 +16,20 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from typing_extensions import override
 
+from telos.wrappers.arrays import NUMPY, Arrays
 from telos.wrappers.core import Invariance, RewardTransform, Timing, Transition
 from telos.wrappers.signals import as_rows, function_name, load_function, side_by_side
 from telos.wrappers.terms import Array, Terms, check_choice, check_number
 
-__all__ = ["IntrinsicBonus", "NeighbourMemory", "RandomEncoder", "check_whole", "finite_features", "products"]
+__all__ = [
+    "IntrinsicBonus",
+    "MemoryBonus",
+    "NeighbourMemory",
+    "RandomEncoder",
+    "check_whole",
+    "finite_features",
+    "products",
+]
 
 _BLOCK = 4_000_000
 """Differences to hold in memory at a time."""
@@ -51,7 +61,7 @@ def products(rows: Array, matrix: Array) -> Array:
         Shape ``(n, k)``.
     """
     # One product for each row: a product of the whole batch is rounded differently for different batch sizes.
-    result: Array = np.matmul(rows[:, None, :], matrix)[:, 0]
+    result: Array = (rows[:, None, :] @ matrix)[:, 0]
     return result
 
 
@@ -92,43 +102,77 @@ class RandomEncoder:
         self._size, self._seed = size, seed
         self._weights: tuple[Array, Array, Array] | None = None
 
-    def __call__(self, inputs: Array) -> Array:
-        """Returns the outputs for inputs of shape ``(n, d)``: shape ``(n, size)``."""
+    def __call__(self, inputs: Array, xp: Arrays = NUMPY) -> Array:
+        """Returns the outputs for inputs of shape ``(n, d)``, in a library: shape ``(n, size)``."""
         if self._weights is None or len(self._weights[0]) != inputs.shape[1]:
             rng, width = np.random.default_rng(self._seed), inputs.shape[1]
             first = rng.normal(size=(width, _HIDDEN)) / np.sqrt(max(width, 1))
-            self._weights = first, rng.normal(size=_HIDDEN), rng.normal(size=(_HIDDEN, self._size)) / np.sqrt(_HIDDEN)
+            bias, second = rng.normal(size=_HIDDEN), rng.normal(size=(_HIDDEN, self._size)) / np.sqrt(_HIDDEN)
+            self._weights = xp.asarray(first), xp.asarray(bias), xp.asarray(second)
         first, bias, second = self._weights
-        return products(np.tanh(products(inputs, first) + bias), second)
+        return products(xp.tanh(products(inputs, first) + bias), second)
 
 
 @dataclass(eq=False, repr=False)
 class IntrinsicBonus(RewardTransform):
-    """Pays one more term, by how new the observation is that a step arrives at.
+    """Pays one more term, by how new a step is. Steps that are not trainable are neither paid nor remembered.
 
-    The first observation of an episode is remembered at the episode's first step, and earns nothing. Steps that are
-    not trainable are neither paid nor remembered.
+    Attributes:
+        term: Name of the term; it ends in ``_bonus``, by which ``telos.wrappers.value_heads`` knows it.
     """
 
     timing: ClassVar[Timing] = "causal"
     invariance: ClassVar[Invariance] = "none"
     observes: ClassVar[bool] = True
-    state: ClassVar[tuple[str, ...]] = ("fresh",)
     term: ClassVar[str]
 
     features: str | Callable[[Any], Array] | None = None
     weight: float = 1.0
-    memory: Literal["lifelong", "episodic"] = "lifelong"
 
     def __post_init__(self) -> None:
         name = self.public_name()
         self.weight = check_number(name, "weight", self.weight)
-        check_choice(name, "memory", self.memory, ("lifelong", "episodic"))
         if callable(self.features):
             self.features = function_name(name, "features", self.features)
-        self._function: Callable[..., Array] = side_by_side
+        self._function: Callable[..., Array] | None = None
         if self.features is not None:
             self._function = load_function(name, "features", self.features)
+
+    @abstractmethod
+    def novelty(self, step: Transition, live: Array) -> Array:
+        """Remembers a step, and returns how new it was before.
+
+        Args:
+            step: The step.
+            live: Which rows are to be remembered, shape ``(num_envs,)``, bool.
+
+        Returns:
+            Numbers of shape ``(num_envs,)``, finite in these rows.
+        """
+
+    @override
+    def update(self, step: Transition) -> Terms:
+        if self.term in step.terms:
+            raise ValueError(f"{self.public_name()}: there already is a term {self.term!r}; wrap only once.")
+        live = step.active & step.trainable
+        # 0 + and not alone: a weight of 0 pays 0.0, not -0.0.
+        return {**step.terms, self.term: self.where(live, 0.0 + self.weight * self.novelty(step, live), 0.0)}
+
+
+@dataclass(eq=False, repr=False)
+class MemoryBonus(IntrinsicBonus):
+    """Pays by how new the observation is that a step arrives at, to its environment.
+
+    The first observation of an episode is remembered at the episode's first step, and earns nothing.
+    """
+
+    state: ClassVar[tuple[str, ...]] = ("fresh",)
+
+    memory: Literal["lifelong", "episodic"] = "lifelong"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice(self.public_name(), "memory", self.memory, ("lifelong", "episodic"))
 
     @abstractmethod
     def remember(self, features: Array, rows: Array) -> Array:
@@ -153,30 +197,29 @@ class IntrinsicBonus(RewardTransform):
     @override
     def begin(self, num_envs: int) -> None:
         super().begin(num_envs)
-        self.fresh = np.ones(num_envs, np.bool_)
+        self.fresh = ~self.zeros(dtype=self.xp.bool)
 
     @override
     def reset(self, mask: Array) -> None:
-        self.fresh[mask] = True
+        self.fresh = self.fresh | mask
         if self.memory == "episodic":
             self.forget(mask)
 
     @override
-    def update(self, step: Transition) -> Terms:
-        if self.term in step.terms:
-            raise ValueError(f"{self.public_name()}: there already is a term {self.term!r}; wrap only once.")
-        live = step.active & step.trainable
+    def novelty(self, step: Transition, live: Array) -> Array:
         first = live & self.fresh
         if first.any():
             self.remember(self._features(step.obs, first), first)
         self.fresh = self.fresh & ~live
-        bonus = self.remember(self._features(step.next_obs, live), live)
-        # 0 + and not alone: a weight of 0 pays 0.0, not -0.0.
-        return {**step.terms, self.term: np.where(live, 0.0 + self.weight * bonus, 0.0)}
+        return self.remember(self._features(step.next_obs, live), live)
 
     def _features(self, obs: Any, rows: Array) -> Array:
+        if self.xp.name == "torch":
+            features: Any = obs if self._function is None else self._function(obs)
+            # Whether they are finite is not looked at: that would wait for the device.
+            return self.where(rows[:, None], features.reshape(self.num_envs, -1).double(), 0.0)
         label = str(self.features or "observation")
-        return finite_features(self.public_name(), label, self._function(obs), rows)
+        return finite_features(self.public_name(), label, (self._function or side_by_side)(obs), rows)
 
 
 class NeighbourMemory:
@@ -185,12 +228,14 @@ class NeighbourMemory:
     Args:
         num_envs: Number of environments.
         capacity: Points to keep for each; older ones are overwritten.
+        xp: Library and device.
     """
 
-    def __init__(self, num_envs: int, capacity: int) -> None:
-        self.capacity = capacity
-        self.points = np.zeros((num_envs, 0, 0))
-        self.added = np.zeros(num_envs, np.int64)
+    def __init__(self, num_envs: int, capacity: int, xp: Arrays = NUMPY) -> None:
+        self.capacity, self._xp = capacity, xp
+        self.points = xp.zeros((num_envs, 0, 0))
+        self.added = xp.cast(xp.zeros(num_envs), xp.int64)
+        self._envs = xp.asarray(np.arange(num_envs))
 
     def nearest(self, points: Array, k: int) -> Array:
         """Returns the squared distances to the nearest points of the same environment.
@@ -206,44 +251,46 @@ class NeighbourMemory:
             ValueError: If d is not that of earlier points.
         """
         self._fit(points.shape[1])
+        xp = self._xp
         num_envs, room, width = self.points.shape
-        found: Array = np.full((num_envs, max(k, room)), np.inf)
+        found: Array = xp.zeros((num_envs, max(k, room))) + np.inf
         block = max(1, _BLOCK // max(1, room * width))
         for start in range(0, num_envs, block):
             part = slice(start, start + block)
             squared = ((self.points[part] - points[part, None]) ** 2).sum(axis=2)
-            found[part, :room] = np.where(np.arange(room) < self.added[part, None], squared, np.inf)
-        if k < found.shape[1]:
-            found = np.partition(found, k - 1, axis=1)[:, :k]
-        return np.sort(found, axis=1)
+            known = xp.asarray(np.arange(room)) < self.added[part, None]
+            found[part, :room] = xp.where(known, squared, np.inf)
+        nearest: Array = xp.smallest(found, k)
+        return nearest
 
     def add(self, points: Array, rows: Array) -> None:
         """Adds a point of shape ``(d,)`` in each of some rows; ``points`` has shape ``(num_envs, d)``."""
         self._fit(points.shape[1])
-        index = rows.nonzero()[0]
         room = self.points.shape[1]
-        if room < self.capacity and (self.added[index] >= room).any():
-            grown = np.zeros((len(self.points), min(self.capacity, max(16, 2 * room)), points.shape[1]))
+        if not room or (room < self.capacity and bool((rows & (self.added >= room)).any())):
+            grown = self._xp.zeros((len(self.points), min(self.capacity, max(16, 2 * room)), points.shape[1]))
             grown[:, :room] = self.points
             self.points = grown
-        self.points[index, self.added[index] % self.capacity] = points[index]
-        self.added[index] += 1
+        # Rows that add nothing may be full.
+        slot = (self.added % self.capacity).clip(max=self.points.shape[1] - 1)
+        self.points[self._envs, slot] = self._xp.where(rows[:, None], points, self.points[self._envs, slot])
+        self.added = self.added + rows
 
     def _fit(self, width: int) -> None:
         if self.points.shape[2] == width:
             return
         if self.points.shape[1]:
             raise ValueError(f"Features have {width} numbers, but had {self.points.shape[2]} before.")
-        self.points = np.zeros((len(self.points), 0, width))
+        self.points = self._xp.zeros((len(self.points), 0, width))
 
     def forget(self, mask: Array) -> None:
         """Drops the points of some environments."""
-        self.added[mask] = 0
+        self.added = self._xp.where(mask, 0, self.added)
 
     def state_dict(self) -> dict[str, Any]:
         """Returns a copy of the state."""
-        return {"points": self.points.copy(), "added": self.added.copy()}
+        return {"points": self._xp.copy(self.points), "added": self._xp.copy(self.added)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continues from what ``state_dict`` returned."""
-        self.points, self.added = state["points"].copy(), state["added"].copy()
+        self.points, self.added = self._xp.copy(state["points"]), self._xp.copy(state["added"])

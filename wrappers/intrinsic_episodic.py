@@ -7,22 +7,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
 from typing_extensions import override
 
-from telos.wrappers.intrinsic import IntrinsicBonus, NeighbourMemory, RandomEncoder, check_whole, products
+from telos.wrappers.arrays import NUMPY
+from telos.wrappers.core import Library
+from telos.wrappers.intrinsic import MemoryBonus, NeighbourMemory, RandomEncoder, check_whole, products
 from telos.wrappers.terms import Array, check_number
 
 __all__ = ["E3BTransform", "NGUTransform", "RE3Transform"]
 
+_PENDING = 16
+"""Steps after which E3B's matrices are written. A vector of 8d bytes for each."""
+
+_BLOCK = 2**17
+"""Numbers of matrices to write at a time, so that they stay in the cache."""
+
 
 @dataclass(eq=False, repr=False)
-class _EncodedBonus(IntrinsicBonus):
+class _EncodedBonus(MemoryBonus):
     """A bonus on given features, or on those of a random encoder."""
+
+    libraries: ClassVar[tuple[Library, ...]] = ("numpy", "torch")
 
     encoder_size: int = 32
     seed: int = 0
@@ -32,7 +41,7 @@ class _EncodedBonus(IntrinsicBonus):
         name = self.public_name()
         self.encoder_size = check_whole(name, "encoder_size", self.encoder_size, least=0)
         self.seed = check_whole(name, "seed", self.seed, least=0)
-        self._encode: Callable[[Array], Array] | None = None
+        self._encode: RandomEncoder | None = None
         if self.encoder_size:
             self._encode = RandomEncoder(self.encoder_size, self.seed)
 
@@ -40,8 +49,32 @@ class _EncodedBonus(IntrinsicBonus):
         """Returns what novelty is judged by, shape ``(num_envs, d)``, 0 except in these rows."""
         if self._encode is None:
             return features
-        found: Array = np.where(rows[:, None], self._encode(features), 0.0)
-        return found
+        return self.where(rows[:, None], self._encode(features, self.xp), 0.0)
+
+
+@dataclass(eq=False, repr=False)
+class _NeighbourBonus(_EncodedBonus):
+    """A bonus by the nearest of the latest observations."""
+
+    state: ClassVar[tuple[str, ...]] = ("fresh", "seen")
+
+    k: int = 3
+    capacity: int = 1000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        name = self.public_name()
+        self.k = check_whole(name, "k", self.k)
+        self.capacity = check_whole(name, "capacity", self.capacity)
+
+    @override
+    def begin(self, num_envs: int) -> None:
+        super().begin(num_envs)
+        self.seen = NeighbourMemory(num_envs, self.capacity, self.xp)
+
+    @override
+    def forget(self, mask: Array) -> None:
+        self.seen.forget(mask)
 
 
 @dataclass(eq=False, repr=False)
@@ -81,7 +114,7 @@ class E3BTransform(_EncodedBonus):
         The random encoder, and that the first observation counts, are ours.
     """
 
-    state: ClassVar[tuple[str, ...]] = ("fresh", "inverse")
+    state: ClassVar[tuple[str, ...]] = ("fresh", "inverse", "pending", "held")
     term: ClassVar[str] = "e3b_bonus"
 
     memory: Literal["lifelong", "episodic"] = "episodic"
@@ -96,30 +129,51 @@ class E3BTransform(_EncodedBonus):
     @override
     def begin(self, num_envs: int) -> None:
         super().begin(num_envs)
-        self.inverse = np.zeros((num_envs, 0, 0))
+        self._allocate(0)
+
+    def _allocate(self, width: int) -> None:
+        # C^-1 is `inverse` less the outer products of the rows of `pending`, of which `held` are in use: a matrix is
+        # written once in 16 steps, and only read in the others.
+        self.inverse = self.zeros(width, width) + self._unit(width)
+        self.pending, self.held = self.zeros(_PENDING, width), self.zeros(dtype=self.xp.int64)
+        self._envs = self.xp.asarray(np.arange(self.num_envs))
+
+    def _unit(self, width: int) -> Array:
+        unit: Array = self.xp.asarray(np.eye(width) / self.ridge)
+        return unit
 
     @override
     def forget(self, mask: Array) -> None:
-        self.inverse[mask] = np.eye(self.inverse.shape[1]) / self.ridge
+        if bool(mask.any()):
+            self.inverse[mask] = self._unit(self.inverse.shape[1])
+            self.pending[mask] = 0.0
+            self.held[mask] = 0
 
     @override
     def remember(self, features: Array, rows: Array) -> Array:
         phi = self.encoded(features, rows)
         width = self.inverse.shape[1]
         if not width:
-            self.inverse = np.zeros((self.num_envs, phi.shape[1], phi.shape[1]))
-            self.inverse[:] = np.eye(phi.shape[1]) / self.ridge
+            self._allocate(phi.shape[1])
         elif width != phi.shape[1]:
             raise ValueError(f"{self.public_name()}: features have {phi.shape[1]} numbers, but had {width} before.")
-        towards = products(phi, self.inverse)
+        along = products(phi, self.pending.swapaxes(1, 2))
+        towards = products(phi, self.inverse) - products(along, self.pending)
         bonus: Array = (phi * towards).sum(axis=1)
         # Rows that are not meant have features of 0, which change nothing.
-        self.inverse -= towards[:, :, None] * (towards / (1.0 + bonus)[:, None])[:, None, :]
+        self.pending[self._envs, self.held] = towards / ((1.0 + bonus) ** 0.5)[:, None]
+        self.held = self.held + rows
+        full = self._envs[self.held == _PENDING]
+        block = max(1, _BLOCK // phi.shape[1] ** 2) if self.xp is NUMPY else self.num_envs
+        for start in range(0, len(full), block):
+            part = full[start : start + block]
+            self.inverse[part] -= self.pending[part].swapaxes(1, 2) @ self.pending[part]
+        self.pending[full], self.held[full] = 0.0, 0
         return bonus
 
 
 @dataclass(eq=False, repr=False)
-class NGUTransform(_EncodedBonus):
+class NGUTransform(_NeighbourBonus):
     r"""NGU's episodic bonus: pays for observations that are not similar to others of the episode.
 
     ``r_t + w b``,  ``b = 1 / s`` if ``s <= max_similarity``, else 0,  with ``s = sqrt(sum_i K_i) + constant`` over the
@@ -172,13 +226,10 @@ class NGUTransform(_EncodedBonus):
     cluster: float = 0.008
     constant: float = 0.001
     max_similarity: float = 8.0
-    capacity: int = 1000
 
     def __post_init__(self) -> None:
         super().__post_init__()
         name = self.public_name()
-        self.k = check_whole(name, "k", self.k)
-        self.capacity = check_whole(name, "capacity", self.capacity)
         for argument in ("epsilon", "cluster", "constant", "max_similarity"):
             setattr(self, argument, check_number(name, argument, getattr(self, argument)))
         if self.epsilon <= 0 or self.constant <= 0:
@@ -191,32 +242,26 @@ class NGUTransform(_EncodedBonus):
     @override
     def begin(self, num_envs: int) -> None:
         super().begin(num_envs)
-        self.seen = NeighbourMemory(num_envs, self.capacity)
-        self.total, self.distances = np.zeros((2, num_envs))
-
-    @override
-    def forget(self, mask: Array) -> None:
-        self.seen.forget(mask)
+        self.total, self.distances = self.zeros(), self.zeros()
 
     @override
     def remember(self, features: Array, rows: Array) -> Array:
         points = self.encoded(features, rows)
         squared = self.seen.nearest(points, self.k)
         self.seen.add(points, rows)
-        known = rows[:, None] & np.isfinite(squared)
-        squared = np.where(known, squared, 0.0)
+        known = rows[:, None] & self.xp.isfinite(squared)
+        squared = self.where(known, squared, 0.0)
         self.total = self.total + squared.sum(axis=1)
         self.distances = self.distances + known.sum(axis=1)
-        mean = self.total / np.maximum(self.distances, 1.0)
-        ratio = squared / np.where(mean > 0, mean, 1.0)[:, None]
-        kernel = np.where(known, self.epsilon / (np.maximum(ratio - self.cluster, 0.0) + self.epsilon), 0.0)
-        similarity = np.sqrt(kernel.sum(axis=1)) + self.constant
-        bonus: Array = np.where(similarity > self.max_similarity, 0.0, 1.0 / similarity)
-        return bonus
+        mean = self.total / self.distances.clip(min=1.0)
+        ratio = squared / self.where(mean > 0, mean, 1.0)[:, None]
+        kernel = self.where(known, self.epsilon / ((ratio - self.cluster).clip(min=0.0) + self.epsilon), 0.0)
+        similarity = kernel.sum(axis=1) ** 0.5 + self.constant
+        return self.where(similarity > self.max_similarity, 0.0, 1.0 / similarity)
 
 
 @dataclass(eq=False, repr=False)
-class RE3Transform(_EncodedBonus):
+class RE3Transform(_NeighbourBonus):
     r"""RE3: pays for observations that are far from those seen before; maximises the entropy of visited states.
 
     ``r_t + w log(1 + |y - y_k|)``, with y the features of ``s_{t+1}`` and ``y_k`` its k-th nearest neighbour among the
@@ -250,31 +295,13 @@ class RE3Transform(_EncodedBonus):
         encoder is a small dense network instead of a convolutional one.
     """
 
-    state: ClassVar[tuple[str, ...]] = ("fresh", "seen")
     term: ClassVar[str] = "re3_bonus"
-
-    k: int = 3
-    capacity: int = 1000
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        name = self.public_name()
-        self.k = check_whole(name, "k", self.k)
-        self.capacity = check_whole(name, "capacity", self.capacity)
-
-    @override
-    def begin(self, num_envs: int) -> None:
-        super().begin(num_envs)
-        self.seen = NeighbourMemory(num_envs, self.capacity)
-
-    @override
-    def forget(self, mask: Array) -> None:
-        self.seen.forget(mask)
 
     @override
     def remember(self, features: Array, rows: Array) -> Array:
         points = self.encoded(features, rows)
         squared = self.seen.nearest(points, self.k)
         self.seen.add(points, rows)
-        bonus: Array = np.log1p(np.sqrt(np.where(np.isfinite(squared), squared, 0.0).max(axis=1)))
+        known = self.where(self.xp.isfinite(squared), squared, 0.0)
+        bonus: Array = self.xp.log1p((-self.xp.smallest(-known, 1)[:, 0]) ** 0.5)
         return bonus

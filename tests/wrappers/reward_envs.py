@@ -172,6 +172,8 @@ def same(a, b) -> bool:
         return isinstance(b, dict) and a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
     if isinstance(a, (list, tuple)):
         return type(a) is type(b) and len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    if hasattr(a, "detach"):
+        return type(a) is type(b) and same(a.detach().numpy(), b.detach().numpy())
     if isinstance(a, np.ndarray) and a.dtype == object:
         return isinstance(b, np.ndarray) and same(a.tolist(), b.tolist())
     if hasattr(a, "__dataclass_fields__"):

@@ -37,6 +37,11 @@ def vector(name, envs, kwargs):
     return getattr(wrappers.vector, name)(envs, **kwargs)
 
 
+def rows_of(name):
+    """How many environments to compare faces with: one where environments share what is learned."""
+    return 1 if TRANSFORMS[name].load().pooled else 4
+
+
 def paid_terms(infos, key="reward_terms"):
     """The terms of each row, wherever the step is described, as name -> (values, mask)."""
     parts = [infos, infos.get("final_info", {})]
@@ -79,18 +84,19 @@ def test_terms_sum_to_the_reward_in_a_vector(name, kwargs, mode):
 @every_mode
 @pytest.mark.parametrize("options", [{"fail": 0.1}, {"dtype": "f4"}], ids=["failing", "float32"])
 def test_faces_agree(name, kwargs, mode, options):
-    inside = SyncVectorEnv([lambda: single(name, TermsEnv(**options), kwargs)] * 4, autoreset_mode=mode)
-    outside = vector(name, SyncVectorEnv([maker(**options)] * 4, autoreset_mode=mode), kwargs)
-    for a, b in zip(play(inside, mode, ACTIONS), play(outside, mode, ACTIONS), strict=True):
+    n = rows_of(name)
+    inside = SyncVectorEnv([lambda: single(name, TermsEnv(**options), kwargs)] * n, autoreset_mode=mode)
+    outside = vector(name, SyncVectorEnv([maker(**options)] * n, autoreset_mode=mode), kwargs)
+    for a, b in zip(play(inside, mode, ACTIONS[:, :n]), play(outside, mode, ACTIONS[:, :n]), strict=True):
         assert same(a, b)
 
 
 @pytest.mark.parametrize("name", [name for name, entry in TRANSFORMS.items() if entry.neutral is not None])
 def test_faces_agree_without_named_terms(name):
-    kwargs = TRANSFORMS[name].neutral
-    inside = SyncVectorEnv([lambda: single(name, TermsEnv(named=False), kwargs)] * 4)
-    outside = vector(name, SyncVectorEnv([maker(named=False)] * 4), kwargs)
-    for a, b in zip(play(inside, None, ACTIONS), play(outside, None, ACTIONS), strict=True):
+    kwargs, n = TRANSFORMS[name].neutral, rows_of(name)
+    inside = SyncVectorEnv([lambda: single(name, TermsEnv(named=False), kwargs)] * n)
+    outside = vector(name, SyncVectorEnv([maker(named=False)] * n), kwargs)
+    for a, b in zip(play(inside, None, ACTIONS[:, :n]), play(outside, None, ACTIONS[:, :n]), strict=True):
         assert same(a, b)
 
 
@@ -258,19 +264,19 @@ def test_raw_reward_is_the_environments_own(name, kwargs):
 
 @every_case
 def test_stacks_agree_between_faces(name, kwargs):
-    weights = {"weights": {"tool": -3.0}}
+    weights, n = {"weights": {"tool": -3.0}}, rows_of(name)
     for mode in MODES:
-        inside = [lambda: single("AccumulatedReward", single(name, TermsEnv(), kwargs), weights)] * 4
+        inside = [lambda: single("AccumulatedReward", single(name, TermsEnv(), kwargs), weights)] * n
         a = SyncVectorEnv(inside, autoreset_mode=mode)
         b = vector(
             "AccumulatedReward",
-            SyncVectorEnv([lambda: single(name, TermsEnv(), kwargs)] * 4, autoreset_mode=mode),
+            SyncVectorEnv([lambda: single(name, TermsEnv(), kwargs)] * n, autoreset_mode=mode),
             weights,
         )
         c = vector(
-            "AccumulatedReward", vector(name, SyncVectorEnv([maker()] * 4, autoreset_mode=mode), kwargs), weights
+            "AccumulatedReward", vector(name, SyncVectorEnv([maker()] * n, autoreset_mode=mode), kwargs), weights
         )
-        runs = [play(envs, mode, ACTIONS[:30]) for envs in (a, b, c)]
+        runs = [play(envs, mode, ACTIONS[:30, :n]) for envs in (a, b, c)]
         for x, y, z in zip(*runs, strict=True):
             assert same(x, y)
             assert same(x, z)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,6 +13,7 @@ from reward_envs import MODES, NativeEnv, same
 
 from telos import wrappers
 from telos.wrappers import RewardTransform, vector_face
+from telos.wrappers.registry import TRANSFORMS
 
 torch = pytest.importorskip("torch")
 
@@ -114,6 +116,34 @@ def test_tensors_in_tensors_out(mode, depth):
             terms = {name: v for name, v in a[4]["reward_terms"].items() if not name.startswith("_")}
             assert torch.equal(wrappers.sum_terms(terms).to(a[1].dtype), a[1])
     assert ends > 3
+
+
+TENSOR_CASES = [
+    pytest.param(name, dict(example), id=f"{name}-{i}")
+    for name, entry in TRANSFORMS.items()
+    if "torch" in entry.load().libraries
+    for i, example in enumerate(entry.examples)
+]
+
+
+@pytest.mark.parametrize(("name", "kwargs"), TENSOR_CASES)
+@pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.name)
+def test_registered_transforms_pay_the_same_in_tensors(name, kwargs, mode):
+    kinds = (TensorEnv, ArrayEnv)
+    a, b = (getattr(wrappers.vector, name)(kind(NativeEnv(autoreset_mode=mode)), **kwargs) for kind in kinds)
+    for x, y in zip(play(a, mode), play(b, mode), strict=True):
+        if len(x) == 5:
+            rewards, terms = arrays(x[1]), arrays(x[4].get("reward_terms", {}))
+            assert np.allclose(rewards, y[1], rtol=1e-5, atol=1e-6)
+            assert terms.keys() == y[4].get("reward_terms", {}).keys()
+    other = getattr(wrappers.vector, name)(copy.deepcopy(a.env), **kwargs)
+    other.reset()
+    other.step(np.zeros(3, int))  # Only then does it know that these are tensors.
+    other.env = copy.deepcopy(a.env)
+    other.load_state_dict(a.state_dict())
+    for _ in range(6):
+        x, y = a.step(np.zeros(3, int)), other.step(np.zeros(3, int))
+        assert same(arrays(x[1]), arrays(y[1]))
 
 
 def test_nothing_is_copied_to_the_host(monkeypatch):
