@@ -5,22 +5,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from typing_extensions import override
 
-from telos.wrappers.core import Invariance, RewardTransform, Timing, Transition
-from telos.wrappers.signals import Signal
+from telos.wrappers.core import Invariance, Timing, Transition
+from telos.wrappers.signals import SignalTransform
 from telos.wrappers.terms import Array, Terms, check_choice, check_number, check_numbers
 
 __all__ = ["ChecklistRewardTransform"]
 
 
 @dataclass(eq=False, repr=False)
-class ChecklistRewardTransform(RewardTransform):
+class ChecklistRewardTransform(SignalTransform):
     r"""Checklist reward: pays, at the end, the share of a checklist that the episode satisfies.
 
     With scores ``v_i`` in [0, 1] and weights ``w_i``,
@@ -54,7 +54,6 @@ class ChecklistRewardTransform(RewardTransform):
 
     timing: ClassVar[Timing] = "episode"
     invariance: ClassVar[Invariance] = "none"
-    state: ClassVar[tuple[str, ...]] = ("sums",)
 
     items: Mapping[str, str | Callable[[Transition], Array]] = field(default_factory=dict)
     weights: Mapping[str, float] | None = None
@@ -65,10 +64,7 @@ class ChecklistRewardTransform(RewardTransform):
         name = self.public_name()
         check_choice(name, "aggregate", self.aggregate, ("mean", "min"))
         self.weight = check_number(name, "weight", self.weight)
-        if not isinstance(self.items, Mapping):
-            raise ValueError(f"{name}: items={self.items!r} must map items to terms, info keys or functions.")
-        self._signals = {str(item): Signal(name, f"items[{item!r}]", signal) for item, signal in self.items.items()}
-        self.items = {item: signal.name for item, signal in self._signals.items()}
+        self.items = self.read_signals("items")
         self.weights = check_numbers(name, "weights", self.weights)
         for item, weight in (self.weights or {}).items():
             check_choice(name, "an item in weights", item, self.items)
@@ -80,23 +76,8 @@ class ChecklistRewardTransform(RewardTransform):
         self._shares = weights / (weights.sum() if self.items else 1.0)
 
     @override
-    def begin(self, num_envs: int) -> None:
-        super().begin(num_envs)
-        self.sums: Terms = {signal.term: np.zeros(num_envs) for signal in self._signals.values() if signal.term}
-
-    @override
-    def reset(self, mask: Array) -> None:
-        for total in self.sums.values():
-            total[mask] = 0.0
-
-    @override
-    def named_terms(self) -> Iterable[str]:
-        return [signal.term for signal in self._signals.values() if signal.term]
-
-    @override
     def update(self, step: Transition) -> Terms:
-        for term, total in self.sums.items():
-            total += step.terms[term]
+        self.add(step.terms)
         paid = {name: np.zeros(self.num_envs) if name in self.sums else value for name, value in step.terms.items()}
         self._judged = np.zeros((self.num_envs, len(self.items)))
         done = step.done & step.trainable
@@ -113,15 +94,9 @@ class ChecklistRewardTransform(RewardTransform):
 
     def _judge(self, step: Transition, done: Array) -> Array:
         """Returns the scores of the items, shape ``(num_envs, items)``, in [0, 1] in rows that end."""
-        columns = []
-        for item, signal in self._signals.items():
-            score = self.sums[signal.term] if signal.term else signal(step, done)
-            if score.shape != (self.num_envs,):
-                raise ValueError(
-                    f"{self.public_name()}: item {item!r} has scores of shape {score.shape}, not {(self.num_envs,)}."
-                )
-            columns.append(np.clip(score, 0.0, 1.0))
-        return np.stack(columns, axis=1)
+        scores = [self.at_end(signal, step, done) for signal in self.signals.values()]
+        judged: Array = np.clip(np.stack(scores, axis=1), 0.0, 1.0)
+        return judged
 
     @override
     def episode_info(self, step: Transition) -> dict[str, Any]:

@@ -10,7 +10,7 @@ reward model as a training reward is hacked by repeating trivially right steps; 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -18,7 +18,8 @@ import numpy as np
 from typing_extensions import override
 
 from telos.wrappers.core import Invariance, RewardTransform, Timing, Transition
-from telos.wrappers.rewriting import EpisodeRewrite
+from telos.wrappers.episodes import Episode
+from telos.wrappers.hindsight import HindsightTransform
 from telos.wrappers.terms import Array, Terms, check_choice, check_number
 
 __all__ = ["ClipDeltaRewardTransform", "ClipRewardTransform", "DeltaRewardTransform"]
@@ -70,13 +71,13 @@ class ClipRewardTransform(RewardTransform):
         return {**step.terms, self.term: np.where(step.active, score, 0.0)}
 
 
-class _Differences(EpisodeRewrite):
+class _Differences(HindsightTransform):
     """Pays each score minus the one after it; the last one in full."""
 
     term: str
     weight: float
     pay: Literal["hindsight", "delayed"]
-    state: ClassVar[tuple[str, ...]] = (*EpisodeRewrite.state, "previous", "begun")
+    state: ClassVar[tuple[str, ...]] = (*HindsightTransform.state, "previous", "begun")
 
     def __post_init__(self) -> None:
         check_choice(self.public_name(), "pay", self.pay, ("hindsight", "delayed"))
@@ -102,12 +103,12 @@ class _Differences(EpisodeRewrite):
         return (self.term,)
 
     @override
-    def withheld(self, terms: Mapping[str, Array]) -> list[str]:
-        return [self.term]
+    def withheld(self, terms: Iterable[str]) -> Iterable[str]:
+        return (self.term,)
 
     @override
-    def credit(self, env: int, steps: dict[str, Array]) -> dict[str, Array]:
-        score = self.score(steps[self.term])
+    def credit(self, episode: Episode, env: int) -> Terms:
+        score = self.score(episode.terms[self.term])
         score[:-1] -= score[1:]
         return {self.term: score}
 

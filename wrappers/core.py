@@ -39,7 +39,15 @@ class InfoBatch(Protocol):
     """The infos of one step, one row per environment, whatever face they came through."""
 
     def get(self, key: str, default: Any) -> Array:
-        """Returns ``info[key]`` of every environment, ``default`` where it is missing. Shape ``(num_envs, ...)``."""
+        """Returns ``info[key]`` of every environment, ``default`` where it is missing.
+
+        Args:
+            key: A key, or a path such as ``"grade.resolved"`` into nested infos, see ``telos.wrappers.infos.look_up``.
+            default: What rows without it get.
+
+        Returns:
+            Shape ``(num_envs, ...)``, of a dtype that can hold both.
+        """
 
 
 @dataclass(slots=True)

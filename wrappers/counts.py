@@ -1,4 +1,4 @@
-"""How often each environment has seen something.
+"""How often each environment has seen something, in NumPy's arrays or tensors.
 
 * ``Counts`` - a hash table for each environment
 * ``fingerprints`` - keys for it
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from telos.wrappers.arrays import NUMPY, Arrays
 from telos.wrappers.terms import Array
 
 __all__ = ["Counts", "fingerprints"]
@@ -18,46 +19,64 @@ __all__ = ["Counts", "fingerprints"]
 
 def _mixed(words: Array) -> Array:
     """SplitMix64's finaliser: a one-to-one map of 64-bit words in which all bits depend on all."""
-    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    result: Array = words ^ (words >> np.uint64(31))
-    return result
+    # Tensors have no unsigned words: products of signed ones wrap alike, and shifts need a mask.
+    words = (words ^ _shifted(words, 30)) * (0xBF58476D1CE4E5B9 - 2**64)
+    words = (words ^ _shifted(words, 27)) * (0x94D049BB133111EB - 2**64)
+    return words ^ _shifted(words, 31)
 
 
-def fingerprints(numbers: Array) -> Array:
-    """Returns 64 bits for each row of numbers, shape ``(n, d)``, 8 bytes each; one to one if d is 1."""
+def _shifted(words: Array, bits: int) -> Array:
+    shifted: Array = (words >> bits) & (2 ** (64 - bits) - 1)
+    return shifted
+
+
+def fingerprints(numbers: Array, xp: Arrays = NUMPY) -> Array:
+    """Returns a key for each row of numbers; one to one if there is one in a row.
+
+    Args:
+        numbers: Shape ``(n, d)``, float64 or int64.
+        xp: Their library.
+
+    Returns:
+        Shape ``(n,)``, int64.
+    """
     # + 0 makes one zero of the two.
-    words = np.ascontiguousarray(numbers + 0).view(np.uint64)
-    places = _mixed(np.arange(1, words.shape[1] + 1, dtype=np.uint64))
-    result: Array = _mixed(words ^ places).sum(axis=1, dtype=np.uint64)
-    return result
+    words = (numbers + 0).view(xp.int64)
+    places = _mixed(xp.asarray(np.arange(1, words.shape[1] + 1)))
+    keys: Array = _mixed(words ^ places).sum(axis=1)
+    return keys
 
 
 class Counts:
-    """A hash table of counts for each environment, with linear probing, for one key of each at a time."""
+    """A hash table of counts for each environment, with linear probing, for one key of each at a time.
 
-    def __init__(self, num_envs: int) -> None:
-        self.keys = np.zeros((num_envs, 16), np.uint64)
-        self.counts = np.zeros((num_envs, 16), np.int64)
-        self.used = np.zeros(num_envs, np.int64)
+    Args:
+        num_envs: Number of environments.
+        xp: Library and device.
+    """
+
+    def __init__(self, num_envs: int, xp: Arrays = NUMPY) -> None:
+        self._xp = xp
+        self.keys, self.counts = (xp.zeros((num_envs, 16), dtype=xp.int64) for _ in range(2))
+        self.used = xp.zeros(num_envs, dtype=xp.int64)
 
     def add(self, keys: Array, rows: Array, times: Array | int = 1) -> Array:
         """Counts a key in each of some rows and returns the new counts.
 
         Args:
-            keys: One for each row, shape ``(n,)``, uint64.
+            keys: One for each row, shape ``(n,)``, int64.
             rows: Indices of n different environments.
             times: How often it was seen.
         """
-        if (2 * self.used[rows] >= self.keys.shape[1]).any():
+        if bool((2 * self.used[rows] >= self.keys.shape[1]).any()):
             self._grow()
-        last = np.uint64(self.keys.shape[1] - 1)
-        slot = (keys & last).astype(np.int64)
+        last = self.keys.shape[1] - 1
+        slot = keys & last
         while True:
             other = (self.counts[rows, slot] > 0) & (self.keys[rows, slot] != keys)
-            if not other.any():
+            if not bool(other.any()):
                 break
-            slot = np.where(other, (slot + 1) & int(last), slot)
+            slot = self._xp.where(other, (slot + 1) & last, slot)
         self.used[rows] += self.counts[rows, slot] == 0
         self.keys[rows, slot] = keys
         self.counts[rows, slot] += times
@@ -65,12 +84,12 @@ class Counts:
         return found
 
     def _grow(self) -> None:
-        keys, counts = self.keys, self.counts
-        wider = (len(keys), 2 * keys.shape[1])
-        self.keys, self.counts = np.zeros(wider, np.uint64), np.zeros(wider, np.int64)
-        self.used = np.zeros_like(self.used)
+        keys, counts, xp = self.keys, self.counts, self._xp
+        envs = xp.asarray(np.arange(len(keys)))
+        self.keys, self.counts = (xp.zeros((len(keys), 2 * keys.shape[1]), dtype=xp.int64) for _ in range(2))
+        self.used = xp.zeros(len(keys), dtype=xp.int64)
         for slot in range(keys.shape[1]):
-            rows = counts[:, slot].nonzero()[0]
+            rows = envs[counts[:, slot] > 0]
             self.add(keys[rows, slot], rows, counts[rows, slot])
 
     def forget(self, mask: Array) -> None:
@@ -80,8 +99,8 @@ class Counts:
 
     def state_dict(self) -> dict[str, Any]:
         """Returns a copy of the state."""
-        return {"keys": self.keys.copy(), "counts": self.counts.copy(), "used": self.used.copy()}
+        return {name: self._xp.copy(getattr(self, name)) for name in ("keys", "counts", "used")}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continues from what ``state_dict`` returned."""
-        self.keys, self.counts, self.used = (state[name].copy() for name in ("keys", "counts", "used"))
+        self.keys, self.counts, self.used = (self._xp.copy(state[name]) for name in ("keys", "counts", "used"))

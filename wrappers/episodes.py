@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from telos.wrappers.infos import TERMS
+from telos.wrappers.infos import TERMS, look_up
 from telos.wrappers.terms import REWARD, Array, sum_terms
 
 __all__ = ["Episode", "as_episode"]
@@ -71,12 +71,13 @@ class Episode:
         return key in self.infos if isinstance(self.infos, Mapping) else any(key in info for info in self.infos)
 
     def info(self, key: str, step: int, default: Any) -> Any:
-        """Returns ``info[key]`` of one step, ``default`` where it is missing or the episode is over."""
+        """Returns what ``look_up`` finds in one step's info; ``default`` if nothing, or if the episode is over."""
         if self.infos is None or step >= len(self):
             return default
         if isinstance(self.infos, Mapping):
-            return self.infos[key][step] if key in self.infos else default
-        return self.infos[step].get(key, default)
+            values = look_up(self.infos, key, None)
+            return default if values is None else values[step]
+        return look_up(self.infos[step], key, default)
 
 
 def _length(terms: Mapping[str, Array]) -> int:

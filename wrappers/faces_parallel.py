@@ -13,7 +13,7 @@ from pettingzoo.utils import BaseParallelWrapper
 
 from telos.wrappers import batching
 from telos.wrappers.arrays import NUMPY
-from telos.wrappers.infos import TERMS, AgentInfos
+from telos.wrappers.infos import TERMS, AgentInfos, trainable_rows
 from telos.wrappers.stacks import Face, StackStep
 from telos.wrappers.terms import Array, check_sum, sum_terms
 
@@ -73,9 +73,7 @@ class ParallelFace(BaseParallelWrapper[Hashable, Any, Any], Face):  # type: igno
         terms = info.read_terms(rewards, active)
         if not innermost._trusted:
             check_sum(type(innermost).__name__, terms, sum_terms(terms), reward, active)
-        trainable = self._every
-        if info.has("trainable"):
-            trainable = np.not_equal(info.get("trainable", True), False).astype(np.bool_)
+        trainable = trainable_rows(info, self._every)
         terminated, truncated = (self._flags(flags) for flags in (terminations, truncations))
         done = (terminated | truncated) & active
         next_obs = action = None

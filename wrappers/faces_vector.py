@@ -11,7 +11,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 
 from telos.wrappers import batching
 from telos.wrappers.arrays import NUMPY, Arrays, arrays_of
-from telos.wrappers.infos import TERMS, VectorInfo
+from telos.wrappers.infos import TERMS, VectorInfo, trainable_rows
 from telos.wrappers.stacks import Face, StackStep
 from telos.wrappers.terms import Array, check_sum, sum_terms
 
@@ -92,10 +92,8 @@ class VectorFace(VectorWrapper[Any, Any, Any, Any, Array], Face):
             terms = info.read_terms(rewards, active)
             if not innermost._trusted:
                 check_sum(type(innermost).__name__, terms, sum_terms(terms), rewards, active)
-            trainable, live = self._every, active
-            if info.has("trainable"):
-                trainable = info.get("trainable", True) != False  # noqa: E712  (objects, too)
-                live = active & trainable
+            trainable = trainable_rows(info, self._every)
+            live = active if trainable is self._every else active & trainable
             reward = rewards if all_active else xp.where(active, rewards, 0.0)
             step = StackStep(
                 xp,

@@ -17,7 +17,7 @@ import numpy as np
 from typing_extensions import override
 
 from telos.wrappers.core import Invariance, Library, RewardTransform, Timing, Transition
-from telos.wrappers.hindsight import Hindsight, StepLog
+from telos.wrappers.hindsight import EpisodeLog, Hindsight, hindsight_info
 from telos.wrappers.terms import Array, Terms, check_choice, check_integers, check_number, check_numbers, sum_terms
 
 __all__ = ["AccumulatedRewardTransform", "GatedRewardTransform"]
@@ -192,7 +192,7 @@ class GatedRewardTransform(_EpisodeSums):
     @override
     def begin(self, num_envs: int) -> None:
         super().begin(num_envs)
-        self.log = StepLog(num_envs) if self.pay == "hindsight" else None
+        self.log = EpisodeLog(num_envs) if self.pay == "hindsight" else None
 
     @override
     def reset(self, mask: Array) -> None:
@@ -208,7 +208,7 @@ class GatedRewardTransform(_EpisodeSums):
     def update(self, step: Transition) -> Terms:
         weighted = self._weigh(step.terms)
         if self.log is not None:
-            self.log.append(step.terms, step.active)
+            self.log.append(step)
         above = {name: self._above(name) for name in weighted}
         paid = {name: np.zeros_like(value) if above[name] else value for name, value in weighted.items()}
         done = step.done
@@ -253,18 +253,16 @@ class GatedRewardTransform(_EpisodeSums):
         }
         info: dict[str, Any] = {"gated_reward": {"open": opened, "raw": dict(self.raw_sums), "paid": worth}}
         if self.log is not None:
-            info["hindsight"] = rewritten = np.full(self.num_envs, None, object)
-            for env in np.flatnonzero(step.done):
-                rewritten[env] = self._rewrite(int(env), factor)
+            done = np.flatnonzero(step.done).tolist()
+            finished = {env: self._rewritten(self.log.episode(env, step).terms, env) for env in done}
+            info |= hindsight_info(self.num_envs, finished)
         return info
 
-    def _rewrite(self, env: int, factor: Terms) -> Hindsight:
-        assert self.log is not None
-        raw = self.log.episode(env)
-        weights = self.weights or {}
-        terms = {name: weights[name] * steps if name in weights else steps for name, steps in raw.items()}
-        terms = {name: factor[name][env] * v if name in factor else v.copy() for name, v in terms.items()}
-        return Hindsight(raw, terms, sum_terms(terms))
+    def _rewritten(self, raw: Mapping[str, Array], env: int) -> Hindsight:
+        weights, (_, factor) = self.weights or {}, self._closing
+        terms = {name: weights.get(name, 1.0) * steps for name, steps in raw.items()}
+        terms = {name: factor[name][env] * steps if name in factor else steps for name, steps in terms.items()}
+        return Hindsight(dict(raw), terms)
 
 
 def _product(factor: Array, total: Array) -> Array:

@@ -1,17 +1,16 @@
-"""Per-step rewards that are known only when the episode is over.
+"""What a step was worth, known only when the episode is over.
 
-* ``HindsightTransform`` - what an idea subclasses that rewrites finished episodes
+* ``HindsightTransform`` - what such an idea subclasses: withholds terms, and credits each step anew at the end
 * ``Hindsight`` - what the learner writes back into its rollout
-* ``StepLog`` - the terms of running episodes, step by step, for a batch of environments
-* ``RolloutLog`` - the same with observations and actions
+* ``EpisodeLog`` - the running episodes of a batch of environments
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,7 +21,7 @@ from telos.wrappers.core import RewardTransform, Timing, Transition
 from telos.wrappers.episodes import Episode
 from telos.wrappers.terms import Array, Terms, sum_terms
 
-__all__ = ["Hindsight", "HindsightTransform", "RolloutLog", "StepLog"]
+__all__ = ["EpisodeLog", "Hindsight", "HindsightTransform", "hindsight_info"]
 
 
 @dataclass(frozen=True)
@@ -40,145 +39,143 @@ class Hindsight:
 
     raw_terms: dict[str, Array]
     terms: dict[str, Array]
-    reward: Array
+    reward: Array = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reward", sum_terms(self.terms))
 
 
-class StepLog:
-    """Grows by one row per active step; one column per environment.
+def hindsight_info(num_envs: int, finished: Mapping[int, Hindsight]) -> dict[str, Array]:
+    """Returns the rewards of finished episodes, by environment, as ``episode_info`` reports them."""
+    found = np.full(num_envs, None, object)
+    for env, hindsight in finished.items():
+        found[env] = hindsight
+    return {"hindsight": found}
+
+
+class EpisodeLog:
+    """The running episodes: terms, and observations and actions if asked for.
+
+    Args:
+        num_envs: Number of environments.
+        observes: Whether to keep observations and actions.
+        capacity: Steps to make room for; it doubles when they do not suffice.
 
     Attributes:
         length: Steps so far in each environment's episode, shape ``(num_envs,)``, int64.
-        values: Term name to its steps, each of shape ``(capacity, num_envs)``, float64. Rows from ``length`` on are
-            leftovers.
+        values: Term name to its steps, each of shape ``(capacity, num_envs)``, float64. An environment's rows from its
+            ``length`` on are leftovers.
+        seen: For each step of the batch the observations before it, the actions, the observations after it, and which
+            environments made it.
+        start: Where each environment's episode begins in ``seen``, shape ``(num_envs,)``, int64.
     """
 
-    def __init__(self, num_envs: int, capacity: int = 64) -> None:
-        self.length = np.zeros(num_envs, np.int64)
+    def __init__(self, num_envs: int, observes: bool = False, capacity: int = 64) -> None:
+        self.length, self.start = np.zeros((2, num_envs), np.int64)
         self.values: Terms = {}
+        self.seen: list[tuple[Any, Any, Any, Array]] = []
+        self._observes = observes
         self._shape = (capacity, num_envs)
 
-    def append(self, terms: Mapping[str, Array], active: Array) -> None:
-        """Adds a step of the active environments.
-
-        Args:
-            terms: Term name to values of shape ``(num_envs,)``. A term that is missing counts as 0.
-            active: Which environments made the step, shape ``(num_envs,)``, bool.
-        """
-        rows = np.flatnonzero(active)
+    def append(self, step: Transition) -> None:
+        """Adds a step of the active environments. A term that they had before and that is missing counts as 0."""
+        rows = np.flatnonzero(step.active)
         at = self.length[rows]
         if len(at) and at.max() >= self._shape[0]:
             self._shape = (2 * self._shape[0], self._shape[1])
             self.values = {name: np.concatenate([old, np.zeros_like(old)]) for name, old in self.values.items()}
-        for name in terms:
+        for name in step.terms:
             if name not in self.values:
                 self.values[name] = np.zeros(self._shape)
         for name, column in self.values.items():
-            column[at, rows] = terms[name][rows] if name in terms else 0.0
+            column[at, rows] = step.terms[name][rows] if name in step.terms else 0.0
         self.length[rows] += 1
+        if self._observes:
+            self.seen.append((step.obs, copied(step.action), step.next_obs, step.active.copy()))
 
-    def episode(self, env: int) -> dict[str, Array]:
-        """Returns a copy of one environment's steps: term name to shape ``(T,)``, float64."""
-        return {name: column[: self.length[env], env].copy() for name, column in self.values.items()}
+    def episode(self, env: int, step: Transition) -> Episode:
+        """Returns a copy of an environment's episode, which ended with ``step``, the last that was added."""
+        terms = {name: column[: self.length[env], env].copy() for name, column in self.values.items()}
+        obs = actions = None
+        if self._observes:
+            made = [entry for entry in self.seen[self.start[env] :] if entry[3][env]]
+            obs = stacked([*(row_in(before, env) for before, *_ in made), row_in(made[-1][2], env)])
+            actions = stacked([row_in(action, env) for _, action, *_ in made])
+        return Episode(obs, actions, terms, bool(step.terminated[env]), bool(step.truncated[env]))
 
     def reset(self, mask: Array) -> None:
         """Forgets the episodes of the environments in ``mask``, shape ``(num_envs,)``, bool."""
         self.length[mask] = 0
+        self.start[mask] = len(self.seen)
+        if oldest := int(self.start.min()):
+            self.seen = self.seen[oldest:]
+            self.start -= oldest
 
     def state_dict(self) -> dict[str, Any]:
         """Returns a copy of the running episodes."""
         used = int(self.length.max(initial=0))
-        return {"length": self.length.copy(), "values": {name: col[:used].copy() for name, col in self.values.items()}}
+        return {
+            "length": self.length.copy(),
+            "values": {name: column[:used].copy() for name, column in self.values.items()},
+            "start": self.start.copy(),
+            "seen": deepcopy(self.seen),
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continues from a copy of what ``state_dict`` returned."""
-        self.length = state["length"].copy()
+        self.length, self.start, self.seen = (deepcopy(state[name]) for name in ("length", "start", "seen"))
         self._shape = (max(self._shape[0], int(self.length.max(initial=0))), len(self.length))
         self.values = {name: np.zeros(self._shape) for name in state["values"]}
         for name, used in state["values"].items():
             self.values[name][: len(used)] = used
 
 
-class RolloutLog:
-    """The running episodes of a batch of environments, with observations and actions.
-
-    Attributes:
-        start: Where each environment's episode begins in ``steps``, shape ``(num_envs,)``, int64.
-        steps: For each step of the batch the observations before it, the actions, the observations after it, the terms
-            and which environments made it.
-    """
-
-    def __init__(self, num_envs: int) -> None:
-        self.start = np.zeros(num_envs, np.int64)
-        self.steps: list[tuple[Any, Any, Any, Terms, Array]] = []
-
-    def append(self, step: Transition) -> None:
-        """Adds a step of the active environments."""
-        terms = {name: values.copy() for name, values in step.terms.items()}
-        active = step.active.copy()
-        self.steps.append((step.obs, copied(step.action), step.next_obs, terms, active))
-
-    def episode(self, env: int, terminated: bool, truncated: bool) -> Episode:
-        """Returns one environment's episode; its observations and actions are None unless they were seen."""
-        made = [step for step in self.steps[self.start[env] :] if step[4][env]]
-        obs = actions = None
-        if made[0][0] is not None:
-            obs = stacked([*(row_in(step[0], env) for step in made), row_in(made[-1][2], env)])
-            actions = stacked([row_in(step[1], env) for step in made])
-        names = dict.fromkeys(name for step in made for name in step[3])
-        terms = {name: np.array([step[3][name][env] if name in step[3] else 0.0 for step in made]) for name in names}
-        return Episode(obs, actions, terms, terminated, truncated)
-
-    def reset(self, mask: Array) -> None:
-        """Forgets the episodes of the environments in ``mask``, shape ``(num_envs,)``, bool."""
-        self.start[mask] = len(self.steps)
-        if oldest := int(self.start.min()):
-            self.steps = self.steps[oldest:]
-            self.start -= oldest
-
-    def state_dict(self) -> dict[str, Any]:
-        """Returns a copy of the running episodes."""
-        return {"start": self.start.copy(), "steps": deepcopy(self.steps)}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continues from a copy of what ``state_dict`` returned."""
-        self.start, self.steps = state["start"].copy(), deepcopy(state["steps"])
-
-
 class HindsightTransform(RewardTransform):
-    """A reward idea that needs the whole episode: ``timing`` is ``"hindsight"``.
+    """The base of ideas that know what a step was worth only when its episode is over.
 
-    A learner calls ``rewrite`` on its finished episodes. As a wrapper it pays 0 until an episode's last step, and there
-    each term's sum of ``rewrite_terms``, so that the undiscounted return is the same, up to rounding; with a discount
-    below 1 they differ. ``info["hindsight"]`` (a ``Hindsight``) then holds each step's rewards. An episode that ends
-    with ``info["trainable"] = False`` is paid nothing. A subclass that ``observes`` gets observations and actions.
+    While an episode runs the withheld terms pay 0. At its end ``credit`` says what each step should have been paid:
+
+    - ``pay="terminal"`` pays each term's sum in the last step;
+    - ``pay="hindsight"`` pays nothing; ``info["hindsight"]`` (a ``Hindsight``) holds each step's rewards for the
+      learner to write back;
+    - ``pay="both"`` does both, for learners that may or may not write back.
+
+    The undiscounted return is the same, up to rounding; with a discount below 1 it differs. Terms that are not withheld
+    are paid as they come. An episode that ends with ``info["trainable"] = False`` is paid nothing for what was
+    withheld.
 
     Attributes:
-        new_terms: Names that ``rewrite_terms`` adds to those of the environment.
+        pay: ``"terminal"``, ``"hindsight"`` or ``"both"``.
+        new_terms: Names that ``credit`` adds to those of the environment.
+        log: The running episodes, with observations and actions if the subclass ``observes``.
     """
 
     timing: ClassVar[Timing] = "hindsight"
     state: ClassVar[tuple[str, ...]] = ("log",)
     new_terms: ClassVar[tuple[str, ...]] = ()
+    pay: str = "both"
+
+    def withheld(self, terms: Iterable[str]) -> Iterable[str]:
+        """Returns which of the environment's terms are withheld; all by default."""
+        return terms
 
     @abstractmethod
-    def rewrite_terms(self, episode: Episode) -> Terms:
-        """Returns the new terms of a finished episode, arrays of shape ``(T,)``.
+    def credit(self, episode: Episode, env: int) -> Mapping[str, Array]:
+        """Returns what each step of a finished episode is worth.
 
         Args:
-            episode: The episode; not to be changed.
+            episode: The episode; not to be changed. Its terms are float64, and 0 in steps that are not trainable; its
+                observations and actions are None unless the transform ``observes``.
+            env: Whose episode it is, for subclasses that keep something for each environment.
 
         Returns:
-            Names that the episode or ``new_terms`` has; those that are missing pay 0.
+            Term, withheld or in ``new_terms``, to T values. A name that is missing pays 0.
         """
-
-    @override
-    def rewrite(self, episode: Episode) -> Array:
-        return self._rewritten(episode).reward
 
     @override
     def begin(self, num_envs: int) -> None:
         super().begin(num_envs)
-        self.log = RolloutLog(num_envs)
+        self.log = EpisodeLog(num_envs, self.observes)
 
     @override
     def reset(self, mask: Array) -> None:
@@ -187,26 +184,47 @@ class HindsightTransform(RewardTransform):
     @override
     def update(self, step: Transition) -> Terms:
         self.log.append(step)
-        paid = {name: self.zeros() for name in (*step.terms, *self.new_terms)}
-        self._finished: dict[int, Hindsight] = {}
-        for env in np.flatnonzero(step.done).tolist():
-            episode = self.log.episode(env, bool(step.terminated[env]), bool(step.truncated[env]))
-            self._finished[env] = self._rewritten(episode, bool(step.trainable[env]))
-            for name, values in self._finished[env].terms.items():
-                paid[name][env] = values.sum()
+        withheld = {*self.withheld(step.terms)}
+        paid = {name: np.zeros(self.num_envs) if name in withheld else value for name, value in step.terms.items()}
+        paid |= {name: np.zeros(self.num_envs) for name in self.new_terms}
+        self._finished = {
+            env: self.rewritten(self.log.episode(env, step), env, bool(step.trainable[env]))
+            for env in np.flatnonzero(step.done).tolist()
+        }
+        if self.pay in ("terminal", "both"):
+            for env, hindsight in self._finished.items():
+                for name in self._credited(hindsight.raw_terms):
+                    paid.setdefault(name, np.zeros(self.num_envs))[env] = hindsight.terms[name].sum()
         return paid
 
-    def _rewritten(self, episode: Episode, trainable: bool = True) -> Hindsight:
-        names = [*dict.fromkeys((*episode.terms, *self.new_terms))]
-        new = self.rewrite_terms(episode) if trainable else {}
-        if unknown := new.keys() - set(names):
-            raise ValueError(f"{self.public_name()}: rewrite_terms() made up {sorted(unknown)}: list it in new_terms.")
-        terms = {name: np.asarray(new.get(name, np.zeros(len(episode))), np.float64) for name in names}
-        return Hindsight(dict(episode.terms), terms, sum_terms(terms))
+    def rewritten(self, episode: Episode, env: int, trainable: bool = True) -> Hindsight:
+        """Returns the rewards of a finished episode.
+
+        Args:
+            episode: The episode.
+            env: Passed on to ``credit``.
+            trainable: Whether its last step is.
+
+        Raises:
+            ValueError: If ``credit`` pays a term that is neither withheld nor in ``new_terms``.
+        """
+        credited = {*self._credited(episode.terms)}
+        new = self.credit(episode, env) if trainable else {}
+        if unknown := new.keys() - credited:
+            raise ValueError(
+                f"{self.public_name()}: credit() made up {sorted(unknown)}: list new names in new_terms, and pay "
+                "others only if they are withheld."
+            )
+        zeros = np.zeros(len(episode))
+        terms = {
+            name: np.array(new.get(name, zeros) if name in credited else episode.terms[name], np.float64)
+            for name in dict.fromkeys((*episode.terms, *self.new_terms))
+        }
+        return Hindsight(dict(episode.terms), terms)
+
+    def _credited(self, terms: Iterable[str]) -> Iterable[str]:
+        return (*self.withheld(terms), *self.new_terms)
 
     @override
     def episode_info(self, step: Transition) -> dict[str, Any]:
-        found = np.full(self.num_envs, None, object)
-        for env, hindsight in self._finished.items():
-            found[env] = hindsight
-        return {"hindsight": found}
+        return hindsight_info(self.num_envs, self._finished) if self.pay in ("hindsight", "both") else {}

@@ -4,6 +4,8 @@
 * ``VectorInfo`` - the dict of arrays of a vector environment, with Gymnasium's ``_key`` masks and, under
   ``AutoresetMode.SAME_STEP``, with the finished episodes' part in ``info["final_info"]``
 * ``AgentInfos`` - the dicts of a ``ParallelEnv``'s agents, a row each
+* ``look_up`` - a key of an info, or a dotted path into the dicts that it holds
+* ``trainable_rows`` - which rows of the last two may be learned from
 
 All copy what they change, so the environment's own dicts stay as they were.
 """
@@ -18,7 +20,7 @@ import numpy as np
 from telos.wrappers.arrays import NUMPY, Arrays
 from telos.wrappers.terms import REWARD, Array, Terms, sum_terms
 
-__all__ = ["TERMS", "AgentInfos", "SingleInfo", "VectorInfo", "by_row", "row_of"]
+__all__ = ["TERMS", "AgentInfos", "SingleInfo", "VectorInfo", "by_row", "look_up", "row_of", "trainable_rows"]
 
 TERMS = "reward_terms"
 _PLAIN = (bool, int, float, np.ndarray, np.generic)
@@ -37,8 +39,8 @@ class SingleInfo:
         self.out = dict(info)
 
     def get(self, key: str, default: Any) -> Array:
-        """Returns ``info[key]``, or ``default``, as an array of shape ``(1, ...)``."""
-        return by_row([self.out.get(key, default)])
+        """Returns what ``look_up`` finds, as an array of shape ``(1, ...)``."""
+        return by_row([look_up(self.out, key, default)])
 
     def read_terms(self, reward: float) -> tuple[Terms, float]:
         """Returns the step's terms, each of shape ``(1,)``, the reward as one term if there are none; and their sum."""
@@ -49,6 +51,15 @@ class SingleInfo:
     def write(self, key: str, value: Any) -> None:
         """Sets ``info[key]`` to row 0 of ``value``, an array or a dict of such."""
         self.out[key] = row_of(value, 0)
+
+
+def look_up(info: Mapping[str, Any], key: str, default: Any) -> Any:
+    """Returns ``info[key]``; where there is no such key, ``info["a"]["b"]`` for ``"a.b"``; else ``default``."""
+    if key in info:
+        return info[key]
+    outer, _, inner = key.partition(".")
+    inside = info.get(outer)
+    return look_up(inside, inner, default) if inner and isinstance(inside, Mapping) else default
 
 
 def row_of(value: Any, row: int) -> Any:
@@ -103,19 +114,31 @@ class VectorInfo:
         return key in self.out or key in self._final
 
     def get(self, key: str, default: Any) -> Array:
-        """Returns ``info[key]`` by row, ``default`` where it is missing, as an array of shape ``(num_envs, ...)``."""
-        found = [
-            (self.xp.asarray(part[key]), self._rows(part, key) & where)
-            for part, where in ((self.out, True), (self._final, self.in_final))
-            if key in part
-        ]
-        if not found:
-            return np.full(self.num_envs, default) if self.xp is NUMPY else self.xp.asarray([default] * self.num_envs)
-        value: Array = self.xp.copy(found[0][0])
-        value[:] = default
-        for values, rows in found:
-            value[rows] = values[rows]
-        return value
+        """Returns what ``look_up`` would find in each row.
+
+        Returns:
+            Shape ``(num_envs, ...)``, of a dtype that can hold both what was found and ``default``: whole numbers and
+            truth values become floating beside NaN.
+        """
+        xp = self.xp
+        # As an array: beside PyTorch's whole numbers a Python float would be float32.
+        value: Array = xp.asarray(default, dtype=xp.float64 if isinstance(default, float) else None)
+        for part, where in ((self.out, True), (self._final, self.in_final)):
+            values, rows = self._look_up(part, key)
+            if values is not None:
+                values = xp.asarray(values)
+                value = xp.where((rows & where).reshape(-1, *(1 for _ in values.shape[1:])), values, value)
+        return value if len(value.shape) else xp.where(xp.zeros(self.num_envs, dtype=xp.bool), value, value)
+
+    def _look_up(self, part: Mapping[str, Any], key: str) -> tuple[Any, Any]:
+        """Returns the batch that a key, or a dotted path, leads to, None if to nothing; and the rows that have it."""
+        if key in part:
+            return part[key], self._rows(part, key)
+        outer, _, inner = key.partition(".")
+        if not inner or not isinstance(part.get(outer), Mapping):
+            return None, None
+        values, rows = self._look_up(part[outer], inner)
+        return values, rows if values is None else rows & self._rows(part, outer)
 
     def read_terms(self, rewards: Array, active: Array) -> Terms:
         """Returns the terms, each of shape ``(num_envs,)``; in active rows without any, the reward as one term."""
@@ -198,8 +221,8 @@ class AgentInfos:
         return any(key in info for info in self.out.values())
 
     def get(self, key: str, default: Any) -> Array:
-        """Returns ``info[key]`` by row, ``default`` where it is missing, as an array of shape ``(num_envs, ...)``."""
-        return by_row([self.out.get(agent, {}).get(key, default) for agent in self._agents])
+        """Returns what ``look_up`` finds in each agent's info, as an array of shape ``(num_envs, ...)``."""
+        return by_row([look_up(self.out.get(agent, {}), key, default) for agent in self._agents])
 
     def read_terms(self, rewards: Mapping[Hashable, float], active: Array) -> Terms:
         """Returns the terms, each of shape ``(num_envs,)``; of an active agent without any, the reward as one term."""
@@ -219,3 +242,16 @@ class AgentInfos:
         """Sets ``info[key]`` of some agents, shape ``(num_envs,)``, bool, to their rows of ``value``."""
         for k in np.flatnonzero(rows).tolist():
             self.out[self._agents[k]][key] = row_of(value, k)
+
+
+def trainable_rows(info: VectorInfo | AgentInfos, every: Array) -> Array:
+    """Returns the rows that may be learned from, shape ``(num_envs,)``, bool: those whose ``trainable`` is not False.
+
+    Args:
+        info: The infos.
+        every: What to return if no row has the key: all rows.
+    """
+    if not info.has("trainable"):
+        return every
+    trainable: Array = info.get("trainable", True) != False  # noqa: E712  (objects, too)
+    return trainable

@@ -28,6 +28,7 @@ __all__ = [
     "RandomEncoder",
     "check_whole",
     "finite_features",
+    "meant",
     "products",
 ]
 
@@ -63,6 +64,16 @@ def products(rows: Array, matrix: Array) -> Array:
     # One product for each row: a product of the whole batch is rounded differently for different batch sizes.
     result: Array = (rows[:, None, :] @ matrix)[:, 0]
     return result
+
+
+def meant(rows: Array, xp: Arrays) -> Any:
+    """Returns an index of the rows to work on: those that are meant, if these are few, else all.
+
+    Args:
+        rows: Which are meant, shape ``(num_envs,)``, bool.
+        xp: Their library. A device would have to be waited for.
+    """
+    return rows.nonzero()[0] if xp is NUMPY and 4 * np.count_nonzero(rows) < len(rows) else slice(None)
 
 
 def finite_features(owner: str, name: str, values: Any, rows: Array) -> Array:
@@ -237,15 +248,16 @@ class NeighbourMemory:
         self.added = xp.cast(xp.zeros(num_envs), xp.int64)
         self._envs = xp.asarray(np.arange(num_envs))
 
-    def nearest(self, points: Array, k: int) -> Array:
+    def nearest(self, points: Array, k: int, rows: Array) -> Array:
         """Returns the squared distances to the nearest points of the same environment.
 
         Args:
             points: Shape ``(num_envs, d)``.
             k: How many, at least 1.
+            rows: Where they are needed, shape ``(num_envs,)``, bool.
 
         Returns:
-            In ascending order, infinite where there are fewer, shape ``(num_envs, k)``.
+            In ascending order, infinite where there are fewer or they are not needed, shape ``(num_envs, k)``.
 
         Raises:
             ValueError: If d is not that of earlier points.
@@ -253,14 +265,15 @@ class NeighbourMemory:
         self._fit(points.shape[1])
         xp = self._xp
         num_envs, room, width = self.points.shape
-        found: Array = xp.zeros((num_envs, max(k, room))) + np.inf
+        nearest: Array = xp.zeros((num_envs, k)) + np.inf
+        needed = self._envs[meant(rows, xp)]
         block = max(1, _BLOCK // max(1, room * width))
-        for start in range(0, num_envs, block):
-            part = slice(start, start + block)
+        for start in range(0, len(needed), block):
+            # A slice where it can be one: that copies nothing.
+            part = slice(start, start + block) if len(needed) == num_envs else needed[start : start + block]
             squared = ((self.points[part] - points[part, None]) ** 2).sum(axis=2)
             known = xp.asarray(np.arange(room)) < self.added[part, None]
-            found[part, :room] = xp.where(known, squared, np.inf)
-        nearest: Array = xp.smallest(found, k)
+            nearest[part, : min(k, room)] = xp.smallest(xp.where(known, squared, np.inf), min(k, room))
         return nearest
 
     def add(self, points: Array, rows: Array) -> None:

@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from typing_extensions import override
 
+from telos.wrappers.core import Library
 from telos.wrappers.counts import Counts, fingerprints
 from telos.wrappers.intrinsic import MemoryBonus, check_whole, products
 from telos.wrappers.terms import Array, check_choice
@@ -60,6 +61,7 @@ class CountBonusTransform(MemoryBonus):
     Source: Tang et al., #Exploration (NeurIPS 2017, arXiv 1611.04717), Algorithm 1; ``shift`` is ours.
     """
 
+    libraries: ClassVar[tuple[Library, ...]] = ("numpy", "torch")
     state: ClassVar[tuple[str, ...]] = ("fresh", "table")
     term: ClassVar[str] = "count_bonus"
 
@@ -80,7 +82,8 @@ class CountBonusTransform(MemoryBonus):
     @override
     def begin(self, num_envs: int) -> None:
         super().begin(num_envs)
-        self.table = Counts(num_envs)
+        self.table = Counts(num_envs, self.xp)
+        self._envs = self.xp.asarray(np.arange(num_envs))
 
     @override
     def forget(self, mask: Array) -> None:
@@ -88,19 +91,22 @@ class CountBonusTransform(MemoryBonus):
 
     @override
     def remember(self, features: Array, rows: Array) -> Array:
-        index = rows.nonzero()[0]
-        bonus: Array = np.zeros(self.num_envs)
-        bonus[index] = 1.0 / np.sqrt(self.table.add(self._keys(features[index]), index)) - self.shift
+        index = self._envs[rows]
+        bonus = self.zeros()
+        times = self.xp.cast(self.table.add(self._keys(features[index]), index), self.xp.float64)
+        bonus[index] = 1.0 / times**0.5 - float(self.shift)
         return bonus
 
     def _keys(self, features: Array) -> Array:
         if self.key == "exact":
-            return fingerprints(features)
+            return fingerprints(features, self.xp)
         width = features.shape[1]
         if self._planes is None or len(self._planes) != width:
-            self._planes = np.random.default_rng(self.seed).normal(size=(width, self.bits))
+            self._planes = self.xp.asarray(np.random.default_rng(self.seed).normal(size=(width, self.bits)))
         signs = products(features, self._planes) >= 0
-        octets = np.packbits(signs, axis=1)
-        words = np.zeros((len(octets), -(-octets.shape[1] // 8) * 8), np.uint8)
-        words[:, : octets.shape[1]] = octets
-        return fingerprints(words.view("<u8"))
+        powers = self.xp.asarray(np.int64(1) << np.arange(64))
+        words = self.xp.zeros((len(signs), -(-self.bits // 64)), dtype=self.xp.int64)
+        for word in range(words.shape[1]):
+            part = signs[:, 64 * word : 64 * (word + 1)]
+            words[:, word] = (part * powers[: part.shape[1]]).sum(axis=1)
+        return fingerprints(words, self.xp)

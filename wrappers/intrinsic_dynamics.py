@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from typing_extensions import override
 
-from telos.wrappers.core import Library, Transition
+from telos.wrappers.core import Transition
 from telos.wrappers.counts import Counts, fingerprints
 from telos.wrappers.intrinsic import check_whole
 from telos.wrappers.intrinsic_learned import LearnedBonus
@@ -201,19 +201,19 @@ class RIDETransform(_InverseDynamicsBonus):
 
     term: ClassVar[str] = "ride_bonus"
     judges: ClassVar[Literal["error", "impact"]] = "impact"
-    libraries: ClassVar[tuple[Library, ...]] = ("numpy",)
     state: ClassVar[tuple[str, ...]] = ("learner", "fresh", "visits")
 
     @override
     def begin(self, num_envs: int) -> None:
         super().begin(num_envs)
-        self.fresh = np.ones(num_envs, np.bool_)
-        self.visits = Counts(num_envs)
+        self.fresh = ~self.zeros(dtype=self.xp.bool)
+        self.visits = Counts(num_envs, self.xp)
+        self._envs = self.xp.asarray(np.arange(num_envs))
 
     @override
     def reset(self, mask: Array) -> None:
         super().reset(mask)
-        self.fresh[mask] = True
+        self.fresh = self.fresh | mask
         self.visits.forget(mask)
 
     @override
@@ -221,16 +221,18 @@ class RIDETransform(_InverseDynamicsBonus):
         impact = super().novelty(step, live)
         self._visit(step.obs, live & self.fresh)
         self.fresh = self.fresh & ~live
-        impact[live] /= np.sqrt(self._visit(step.next_obs, live))
+        impact[live] /= self._visit(step.next_obs, live) ** 0.5
         return impact
 
     def _visit(self, obs: Any, rows: Array) -> Array:
-        """Counts observations, and returns how often the episodes of some environments have seen theirs."""
-        index = rows.nonzero()[0]
-        if not len(index):
-            return np.zeros(0)
-        features = self._inputs(obs, rows).reshape(self.num_envs, -1).double().cpu().numpy()
-        return self.visits.add(fingerprints(features[index]), index)
+        """Counts observations, and returns how often the episodes of some environments have seen theirs, float64."""
+        index = self._envs[rows]
+        features: Any = self._inputs(obs, rows).reshape(self.num_envs, -1).double()
+        if self.xp.name == "numpy":
+            features = features.cpu().numpy()
+        visits = self.visits.add(fingerprints(features[index], self.xp), index)
+        times: Array = self.xp.cast(visits, self.xp.float64)
+        return times
 
 
 @dataclass(eq=False, repr=False)

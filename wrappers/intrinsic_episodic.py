@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from telos.wrappers.arrays import NUMPY
 from telos.wrappers.core import Library
-from telos.wrappers.intrinsic import MemoryBonus, NeighbourMemory, RandomEncoder, check_whole, products
+from telos.wrappers.intrinsic import MemoryBonus, NeighbourMemory, RandomEncoder, check_whole, meant, products
 from telos.wrappers.terms import Array, check_number
 
 __all__ = ["E3BTransform", "NGUTransform", "RE3Transform"]
@@ -23,8 +23,8 @@ __all__ = ["E3BTransform", "NGUTransform", "RE3Transform"]
 _PENDING = 16
 """Steps after which E3B's matrices are written. A vector of 8d bytes for each."""
 
-_BLOCK = 2**17
-"""Numbers of matrices to write at a time, so that they stay in the cache."""
+_BLOCK = 2**16
+"""Numbers of matrices to write at a time: half a megabyte."""
 
 
 @dataclass(eq=False, repr=False)
@@ -132,6 +132,7 @@ class E3BTransform(_EncodedBonus):
         self._allocate(0)
 
     def _allocate(self, width: int) -> None:
+        # In double precision: features that are nearly dependent make single precision wrong by factors, even negative.
         # C^-1 is `inverse` less the outer products of the rows of `pending`, of which `held` are in use: a matrix is
         # written once in 16 steps, and only read in the others.
         self.inverse = self.zeros(width, width) + self._unit(width)
@@ -152,19 +153,22 @@ class E3BTransform(_EncodedBonus):
     @override
     def remember(self, features: Array, rows: Array) -> Array:
         phi = self.encoded(features, rows)
-        width = self.inverse.shape[1]
-        if not width:
-            self._allocate(phi.shape[1])
-        elif width != phi.shape[1]:
-            raise ValueError(f"{self.public_name()}: features have {phi.shape[1]} numbers, but had {width} before.")
-        along = products(phi, self.pending.swapaxes(1, 2))
-        towards = products(phi, self.inverse) - products(along, self.pending)
-        bonus: Array = (phi * towards).sum(axis=1)
+        width, before = phi.shape[1], self.inverse.shape[1]
+        if not before:
+            self._allocate(width)
+        elif width != before:
+            raise ValueError(f"{self.public_name()}: features have {width} numbers, but had {before} before.")
+        part = meant(rows, self.xp)
+        phi, pending = phi[part], self.pending[part]
+        along = products(phi, pending.swapaxes(1, 2))
+        towards = products(phi, self.inverse[part]) - products(along, pending)
+        bonus = self.zeros()
+        bonus[part] = (phi * towards).sum(axis=1)
         # Rows that are not meant have features of 0, which change nothing.
-        self.pending[self._envs, self.held] = towards / ((1.0 + bonus) ** 0.5)[:, None]
+        self.pending[self._envs[part], self.held[part]] = towards / ((1.0 + bonus[part]) ** 0.5)[:, None]
         self.held = self.held + rows
         full = self._envs[self.held == _PENDING]
-        block = max(1, _BLOCK // phi.shape[1] ** 2) if self.xp is NUMPY else self.num_envs
+        block = max(1, _BLOCK // width**2) if self.xp is NUMPY else self.num_envs
         for start in range(0, len(full), block):
             part = full[start : start + block]
             self.inverse[part] -= self.pending[part].swapaxes(1, 2) @ self.pending[part]
@@ -247,7 +251,7 @@ class NGUTransform(_NeighbourBonus):
     @override
     def remember(self, features: Array, rows: Array) -> Array:
         points = self.encoded(features, rows)
-        squared = self.seen.nearest(points, self.k)
+        squared = self.seen.nearest(points, self.k, rows)
         self.seen.add(points, rows)
         known = rows[:, None] & self.xp.isfinite(squared)
         squared = self.where(known, squared, 0.0)
@@ -300,7 +304,7 @@ class RE3Transform(_NeighbourBonus):
     @override
     def remember(self, features: Array, rows: Array) -> Array:
         points = self.encoded(features, rows)
-        squared = self.seen.nearest(points, self.k)
+        squared = self.seen.nearest(points, self.k, rows)
         self.seen.add(points, rows)
         known = self.where(self.xp.isfinite(squared), squared, 0.0)
         bonus: Array = self.xp.log1p((-self.xp.smallest(-known, 1)[:, 0]) ** 0.5)

@@ -119,11 +119,13 @@ class LearnedBonus(IntrinsicBonus):
     @override
     def novelty(self, step: Transition, live: Array) -> Array:
         from telos.wrappers.curiosity import Steps
+        from telos.wrappers.networks import own_settings
 
-        after = self._inputs(step.next_obs, live)
-        before = self._inputs(step.obs, live) if self.compares else after
-        steps = Steps(before, self._tensor(self.encode_actions(step)).float(), after)
-        found: Any = self.learner.judge(steps, self._tensor(live))
+        with own_settings():
+            after = self._inputs(step.next_obs, live)
+            before = self._inputs(step.obs, live) if self.compares else after
+            steps = Steps(before, self._tensor(self.encode_actions(step)).float().clone(), after)
+            found: Any = self.learner.judge(steps, self._tensor(live))
         paid: Array = found if self.xp.name == "torch" else found.cpu().numpy()
         return paid
 

@@ -3,19 +3,22 @@
 * ``encoder`` - features of flat numbers or images
 * ``mlp`` - one hidden layer
 * ``Ensemble`` - several such networks, run as one
+* ``own_settings`` - whatever a learner has set
 * ``RunningMoments`` - mean and variance of all rows so far
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Ensemble", "RunningMoments", "encoder", "mlp"]
+__all__ = ["Ensemble", "RunningMoments", "encoder", "mlp", "own_settings"]
 
 _GAIN = math.sqrt(2.0)
 _CONVOLUTIONS = ((32, 8, 4), (64, 4, 2), (64, 3, 1))
@@ -23,6 +26,15 @@ _CONVOLUTIONS = ((32, 8, 4), (64, 4, 2), (64, 3, 1))
 
 _SMALLEST_IMAGE = 36
 """Height and width from which on these leave something."""
+
+
+@contextmanager
+def own_settings() -> Iterator[None]:
+    """Undoes what a learner may have set around the step of an environment: no gradients, another device."""
+    # Only if there is another: PyTorch is slow where a device is set.
+    device = nullcontext() if torch.get_default_device().type == "cpu" else torch.device("cpu")
+    with torch.inference_mode(False), torch.enable_grad(), device:
+        yield
 
 
 def _orthogonal(rng: np.random.Generator, rows: int, columns: int) -> Tensor:
@@ -35,7 +47,7 @@ def _orthogonal(rng: np.random.Generator, rows: int, columns: int) -> Tensor:
 def _layer(rng: np.random.Generator, kind: type[nn.Module], *sizes: int) -> nn.Module:
     """A layer with orthogonal weights and biases of 0."""
     # Without PyTorch's own initialisation, which would draw from its global generator.
-    layer: Any = nn.utils.skip_init(kind, *sizes)  # type: ignore[no-untyped-call]
+    layer: Any = nn.utils.skip_init(kind, *sizes, dtype=torch.float32)  # type: ignore[no-untyped-call]
     with torch.no_grad():
         layer.weight.copy_(_orthogonal(rng, *layer.weight.flatten(1).shape).view_as(layer.weight))
         layer.bias.zero_()
@@ -102,7 +114,7 @@ class Ensemble(nn.Module):
         first = torch.stack([_orthogonal(rng, inputs, hidden) for _ in range(members)])
         second = torch.stack([_orthogonal(rng, hidden, outputs) for _ in range(members)])
         self.weights = nn.ParameterList([first, second])
-        self.biases = nn.ParameterList([torch.zeros(members, 1, hidden), torch.zeros(members, 1, outputs)])
+        self.biases = nn.ParameterList([first.new_zeros(members, 1, size) for size in (hidden, outputs)])
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Returns every member's outputs, shape ``(members, n, outputs)``, for inputs of shape ``(n, inputs)``."""

@@ -7,24 +7,24 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from typing_extensions import override
 
+from telos.wrappers.batching import columns, step_of
 from telos.wrappers.core import Invariance, Timing, Transition
 from telos.wrappers.episodes import Episode
-from telos.wrappers.hindsight import StepLog
-from telos.wrappers.rewriting import EpisodeRewrite
+from telos.wrappers.hindsight import HindsightTransform
 from telos.wrappers.signals import as_rows, function_name, load_function, side_by_side
-from telos.wrappers.terms import Array, Terms, check_choice, check_number, sum_terms
+from telos.wrappers.terms import Array, Terms, check_choice, check_number
 
 __all__ = ["EpisodicRewardTransform", "RewardRedistributionTransform", "flat_features"]
 
 
-class _Moved(EpisodeRewrite):
+class _Moved(HindsightTransform):
     """Moves the rewards of some terms, or of all."""
 
     terms: Sequence[str] | None
@@ -34,8 +34,8 @@ class _Moved(EpisodeRewrite):
         return self.terms or ()
 
     @override
-    def withheld(self, terms: Mapping[str, Array]) -> list[str]:
-        return list(terms if self.terms is None else self.terms)
+    def withheld(self, terms: Iterable[str]) -> Iterable[str]:
+        return terms if self.terms is None else self.terms
 
     def _check_terms(self) -> None:
         if isinstance(self.terms, str):
@@ -68,6 +68,7 @@ class EpisodicRewardTransform(_Moved):
 
     timing: ClassVar[Timing] = "episode"
     invariance: ClassVar[Invariance] = "conditional"
+    pay = "terminal"
 
     terms: Sequence[str] | None = None
 
@@ -75,15 +76,15 @@ class EpisodicRewardTransform(_Moved):
         self._check_terms()
 
     @override
-    def credit(self, env: int, steps: dict[str, Array]) -> dict[str, Array]:
-        return steps
+    def credit(self, episode: Episode, env: int) -> Terms:
+        return {name: episode.terms[name] for name in self.withheld(episode.terms)}
 
 
 def flat_features(obs: Any, action: Any, next_obs: Any) -> Array:
     """Observation and action, side by side: the default features, for spaces whose batches are arrays of numbers.
 
     Returns:
-        Shape ``(num_envs, d)``, float64.
+        Shape ``(T, d)``, float64.
     """
     return side_by_side(obs, action)
 
@@ -126,7 +127,8 @@ class RewardRedistributionTransform(_Moved):
         method: ``"uniform"``, ``"rrd"``, ``"lare"`` or ``"random"``. All but the first need PyTorch.
         terms: The terms whose sum is redistributed; None takes all.
         factors: ``z``: ``"module:function"``, or a function at the top level of a module, of batches ``(obs, action,
-            next_obs)`` that returns shape ``(num_envs, d)``. None is ``flat_features``; ``"lare"`` needs one.
+            next_obs)`` that hold the steps of an episode, and that returns shape ``(T, d)``. None is
+            ``flat_features``; ``"lare"`` needs one.
         subsequence: ``K`` of ``"rrd"``, at least 2. 64 is the value of LaRe's code. Episodes of K steps or fewer are
             taken whole.
         unbiased: Whether ``"rrd"`` corrects its loss, as LaRe's code does.
@@ -140,7 +142,8 @@ class RewardRedistributionTransform(_Moved):
         seed: Seed of the model.
 
     Raises:
-        ValueError: If an argument is of no use; at the first step, if a term does not exist or features do not fit.
+        ValueError: If an argument is of no use; at the first step, if a term does not exist; at the end
+            of an episode, if features do not fit.
         ImportError: If the method needs PyTorch and it is not installed.
 
     Source: LaRe (arXiv 2412.11120) for the loss over factors and K; randomised return decomposition and IRCR as it
@@ -150,8 +153,7 @@ class RewardRedistributionTransform(_Moved):
     timing: ClassVar[Timing] = "hindsight"
     invariance: ClassVar[Invariance] = "conditional"
     observes: ClassVar[bool] = True
-    state: ClassVar[tuple[str, ...]] = (*EpisodeRewrite.state, "features", "models")
-    pay = "both"
+    state: ClassVar[tuple[str, ...]] = (*HindsightTransform.state, "models")
 
     method: Literal["uniform", "rrd", "lare", "random"] = "uniform"
     terms: Sequence[str] | None = None
@@ -190,7 +192,7 @@ class RewardRedistributionTransform(_Moved):
         if self.method == "lare" and self.factors is None:
             raise ValueError(
                 f'{name}: method="lare" needs factors, a "module:function" of (obs, action, next_obs) that returns '
-                'shape (num_envs, d). Without an idea of good ones, use method="rrd".'
+                'shape (T, d). Without an idea of good ones, use method="rrd".'
             )
         self._factors = flat_features if self.factors is None else load_function(name, "factors", self.factors)
         if self.method != "uniform" and importlib.util.find_spec("torch") is None:
@@ -199,12 +201,12 @@ class RewardRedistributionTransform(_Moved):
     @override
     def begin(self, num_envs: int) -> None:
         super().begin(num_envs)
-        self.features = StepLog(num_envs)
+        # One row for each environment, and the last for ``rewrite``: also the models.
+        self._returns, self._predicted = np.zeros((2, num_envs + 1))
         self.models: Any = []
         if self.method != "uniform":
             from telos.wrappers.return_decomposition import ReturnDecomposition, ReturnDecompositions
 
-            # One for each environment, and the last for ``rewrite``.
             self.models = ReturnDecompositions(
                 ReturnDecomposition(
                     hidden=self.hidden,
@@ -219,16 +221,8 @@ class RewardRedistributionTransform(_Moved):
             )
 
     @override
-    def reset(self, mask: Array) -> None:
-        super().reset(mask)
-        self.features.reset(mask)
-
-    @override
     def update(self, step: Transition) -> Terms:
-        if self.method != "uniform":
-            columns = self._step_features(step.obs, step.action, step.next_obs, self.num_envs).T
-            self.features.append({str(i): column for i, column in enumerate(columns)}, step.active)
-        self._returns, self._predicted = np.zeros((2, self.num_envs))
+        self._returns, self._predicted = np.zeros((2, self.num_envs + 1))
         return super().update(step)
 
     @override
@@ -239,54 +233,24 @@ class RewardRedistributionTransform(_Moved):
         """
         if not hasattr(self, "num_envs"):
             self.begin(1)
+        if self.observes and (episode.obs is None or episode.actions is None):
+            raise ValueError(f"{self.public_name()}: method={self.method!r} needs an episode's obs and actions.")
         trainable = np.array([bool(episode.info("trainable", t, True)) for t in range(len(episode))])
-        steps = {name: np.where(trainable, values, 0.0).astype(np.float64) for name, values in episode.terms.items()}
-        if not trainable[-1]:
-            for name in self.withheld(steps):
-                steps[name] = np.zeros(len(episode))
-            return sum_terms(steps)
-        features = None
-        if self.method != "uniform":
-            if episode.obs is None or episode.actions is None:
-                raise ValueError(f"{self.public_name()}: method={self.method!r} needs an episode's obs and actions.")
-            before, after = _part(episode.obs, slice(None, -1)), _part(episode.obs, slice(1, None))
-            features = self._step_features(before, _part(episode.actions, slice(None)), after, len(episode))
-        moved, _, _ = self._spread(self.models[-1] if self.models else None, features, steps)
-        return sum_terms({**steps, **moved})
-
-    def _step_features(self, obs: Any, action: Any, next_obs: Any, rows: int) -> Array:
-        name = self.public_name()
-        label = str(self.factors or "flat_features")
-        found = self._factors(obs, action, next_obs)
-        features = as_rows(name, label, found, rows)
-        if features.ndim != 2:
-            raise ValueError(f"{name}: {label!r} returned shape {features.shape}, not ({rows}, d).")
-        if self.method != "random":
-            return features
-        rng = np.random.default_rng([self.seed, features.shape[1]])
-        projection = rng.normal(size=(features.shape[1], self.num_factors)) / np.sqrt(features.shape[1])
-        # Row by row: a batched product may round differently, and rows must not depend on how many there are.
-        projected: Array = np.tanh(np.stack([row @ projection for row in features]))
-        return projected
+        terms = {name: np.where(trainable, values, 0.0).astype(np.float64) for name, values in episode.terms.items()}
+        return self.rewritten(replace(episode, terms=terms), self.num_envs, bool(trainable[-1])).reward
 
     @override
-    def credit(self, env: int, steps: dict[str, Array]) -> dict[str, Array]:
-        model = features = None
-        if self.models:
-            model, features = self.models[env], np.stack(list(self.features.episode(env).values()), axis=1)
-        moved, self._returns[env], self._predicted[env] = self._spread(model, features, steps)
-        return moved
-
-    def _spread(self, model: Any, features: Array | None, steps: dict[str, Array]) -> tuple[Terms, float, float]:
-        """Returns the redistributed terms, their return, and what the model predicted for it; teaches the model."""
-        moved = {name: steps[name] for name in self.withheld(steps)}
-        length = len(next(iter(steps.values())))
-        total = float(sum(values.sum() for values in moved.values()))
+    def credit(self, episode: Episode, env: int) -> Terms:
+        moved = {name: episode.terms[name] for name in self.withheld(episode.terms)}
+        length = len(episode)
+        self._returns[env] = total = float(sum(values.sum() for values in moved.values()))
         predicted = np.zeros(length)
-        if model is not None:
+        if self.models:
+            model, features = self.models[env], self._features(episode)
             predicted = model.predict(features)
             model.add(features, total)
             model.fit(self.updates)
+        self._predicted[env] = predicted.sum()
         even = {name: np.full(length, values.sum() / length) for name, values in moved.items()}
         # The model knows one return, not which term it came from: what it moves is booked on the first term.
         if (first := next(iter(even), None)) is not None:
@@ -294,18 +258,37 @@ class RewardRedistributionTransform(_Moved):
                 even[first] += predicted - predicted.mean()
             else:
                 even = {name: predicted if name == first else np.zeros(length) for name in even}
-        return even, total, float(predicted.sum())
+        return even
+
+    def _features(self, episode: Episode) -> Array:
+        """Returns the features of an episode's steps, shape ``(T, d)``."""
+        name, label, length = self.public_name(), str(self.factors or "flat_features"), len(episode)
+        obs, actions = columns([episode.obs], length + 1), columns([episode.actions], length)
+        found = self._factors(
+            _steps(obs, range(length)), _steps(actions, range(length)), _steps(obs, range(1, length + 1))
+        )
+        features = as_rows(name, label, found, length)
+        if features.ndim != 2:
+            raise ValueError(f"{name}: {label!r} returned shape {features.shape}, not ({length}, d).")
+        if self.method != "random":
+            return features
+        rng = np.random.default_rng([self.seed, features.shape[1]])
+        projection = rng.normal(size=(features.shape[1], self.num_factors)) / np.sqrt(features.shape[1])
+        projected: Array = np.tanh(features @ projection)
+        return projected
 
     @override
     def episode_info(self, step: Transition) -> dict[str, Any]:
-        report = {"return": self._returns.copy(), "predicted": self._predicted.copy()}
+        report = {"return": self._returns[:-1].copy(), "predicted": self._predicted[:-1].copy()}
         return {**super().episode_info(step), "reward_redistribution": report}
 
 
-def _part(batch: Any, rows: slice) -> Any:
-    """Returns some rows of a batch of observations or actions."""
-    if isinstance(batch, Mapping):
-        return {key: _part(part, rows) for key, part in batch.items()}
-    if isinstance(batch, tuple):
-        return tuple(_part(part, rows) for part in batch)
-    return batch[rows]
+def _steps(laid_out: Any, steps: range) -> Any:
+    """Returns some steps of the one episode that ``columns`` laid out, as a batch with a row for each."""
+    if isinstance(laid_out, dict):
+        return {key: _steps(part, steps) for key, part in laid_out.items()}
+    if isinstance(laid_out, tuple):
+        return tuple(_steps(part, steps) for part in laid_out)
+    if isinstance(laid_out, np.ndarray):
+        return laid_out[steps.start : steps.stop, 0]
+    return tuple(step_of(laid_out, step)[0] for step in steps)

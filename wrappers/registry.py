@@ -179,14 +179,15 @@ TRANSFORMS: dict[str, TransformEntry] = {
             {},
             {"method": "rrd", "terms": ["outcome", "tool"], "subsequence": 2, "hidden": [4], "updates": 1},
             {
-                "method": "lare",
+                "method": "random",
                 "factors": "telos.wrappers.redistribution:flat_features",
+                "num_factors": 3,
                 "hidden": [],
                 "updates": 1,
                 "capacity": 2,
+                "batch_size": 1,
                 "spread_residual": False,
             },
-            {"method": "random", "num_factors": 3, "hidden": [4], "updates": 1, "batch_size": 2},
         ),
     ),
     "ChecklistReward": TransformEntry(

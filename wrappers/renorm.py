@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -13,14 +13,15 @@ import numpy as np
 from typing_extensions import override
 
 from telos.wrappers.core import Invariance, Timing
-from telos.wrappers.rewriting import EpisodeRewrite
-from telos.wrappers.terms import Array, check_choice, check_number
+from telos.wrappers.episodes import Episode
+from telos.wrappers.hindsight import HindsightTransform
+from telos.wrappers.terms import Terms, check_choice, check_number
 
 __all__ = ["ReNormTransform"]
 
 
 @dataclass(eq=False, repr=False)
-class ReNormTransform(EpisodeRewrite):
+class ReNormTransform(HindsightTransform):
     r"""ReNorm: each step earns its own score and the episode's outcome, both centred.
 
     With step scores ``p_t`` and the outcome ``o = sum_t r_{outcome,t}`` of an episode of T steps,
@@ -78,14 +79,14 @@ class ReNormTransform(EpisodeRewrite):
         return self.process, self.outcome
 
     @override
-    def withheld(self, terms: Mapping[str, Array]) -> list[str]:
-        return [self.process, self.outcome]
+    def withheld(self, terms: Iterable[str]) -> Iterable[str]:
+        return self.process, self.outcome
 
     @override
-    def credit(self, env: int, steps: dict[str, Array]) -> dict[str, Array]:
-        scores = steps[self.process]
+    def credit(self, episode: Episode, env: int) -> Terms:
+        scores = episode.terms[self.process]
         share = 1.0 / len(scores) if self.reduce == "mean" else 1.0
-        result = steps[self.outcome].sum()
+        result = episode.terms[self.outcome].sum()
         return {
             self.process: share * (scores - self.centre),
             self.outcome: np.full_like(scores, share * (result - self.centre)),

@@ -15,38 +15,44 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
+from telos.wrappers.networks import own_settings
 from telos.wrappers.terms import Array
 
 __all__ = ["ReturnDecomposition", "ReturnDecompositions", "subsequence_loss"]
 
 
-def subsequence_loss(returns: Tensor, steps: Tensor, length: Tensor, unbiased: bool = False) -> Tensor:
+def subsequence_loss(returns: Tensor, steps: Tensor, drawn: Tensor, length: Tensor, unbiased: bool = False) -> Tensor:
     r"""Randomised return decomposition's loss on random steps of episodes.
 
     ``L = (R - T/K sum_{t in I} f_t)^2``. Its expectation over I is ``(R - sum_t f_t)^2`` plus the variance of the
     estimated sum. ``unbiased`` subtracts an unbiased estimate of that variance, for K of T steps drawn without
-    replacement ``T^2 / K (1 - K/T) s^2`` with s^2 the sample variance over I (our derivation).
+    replacement ``T^2 / K (1 - K/T) s^2`` with s^2 the sample variance over I (our derivation); nothing where K = 1.
 
     Args:
         returns: ``R``, shape ``(B,)``.
-        steps: ``f_t`` at the drawn steps, shape ``(B, K)``.
+        steps: ``f_t`` at the drawn steps, one episode's after the other's, shape ``(sum of drawn,)``.
+        drawn: ``K``, how many steps of each episode, at least 1, shape ``(B,)``, int64.
         length: ``T``, shape ``(B,)``.
-        unbiased: Whether to subtract the variance; needs K >= 2.
+        unbiased: Whether to subtract the variance.
 
     Returns:
         Each episode's loss, shape ``(B,)``.
     """
-    drawn = steps.shape[1]
-    loss = (returns - length / drawn * steps.sum(dim=1)) ** 2
+    episode, nothing = torch.repeat_interleave(drawn), torch.zeros_like(returns)
+    total = nothing.index_add(0, episode, steps)
+    loss = (returns - length / drawn * total) ** 2
     if unbiased:
-        loss = loss - length**2 / drawn * (1 - drawn / length) * steps.var(dim=1)
+        off = steps - (total / drawn).index_select(0, episode)
+        variance = nothing.index_add(0, episode, off**2) / (drawn - 1).clamp(min=1)
+        loss = loss - length**2 / drawn * (1 - drawn / length) * variance
     return loss
 
 
 class ReturnDecomposition:
     """Predicts a reward for each step, so that an episode's predictions add up to its return.
 
-    A multilayer perceptron on standardised features, trained with Adam on episodes drawn from the latest ones.
+    A multilayer perceptron on standardised features, trained with Adam on episodes drawn from the latest ones. It works
+    in float32 on the CPU, whatever the learner's own PyTorch settings are, and inside of ``torch.no_grad()``.
 
     Args:
         hidden: Widths of the hidden layers.
@@ -106,6 +112,7 @@ class ReturnDecomposition:
             self._mean = self._mean + off / self._count
             self._squares = self._squares + off * (row - self._mean)
 
+    @own_settings()
     def fit(self, updates: int) -> None:
         """Takes some gradient steps on remembered episodes; none before the first episode."""
         if not self._episodes or not updates:
@@ -128,7 +135,7 @@ class ReturnDecomposition:
         """
         if not self._fitted or self._network is None:
             return np.zeros(len(features))
-        with torch.no_grad():
+        with own_settings(), torch.no_grad():
             shares: Array = self._network(self._standardised(features)).numpy()[:, 0]
         return self._scale * shares.astype(np.float64)
 
@@ -138,17 +145,11 @@ class ReturnDecomposition:
     def _loss(self, episodes: list[tuple[Array, float]]) -> Tensor:
         assert self._network is not None
         drawn = [self._some_steps(features) for features, _ in episodes]
-        shares = self._network(self._standardised(np.concatenate(drawn)))[:, 0].split([len(steps) for steps in drawn])
-        together: dict[int, list[int]] = {}
-        for i, steps in enumerate(drawn):
-            together.setdefault(len(steps), []).append(i)
-        losses = []
-        for count, rows in together.items():
-            returns = torch.tensor([episodes[i][1] / self._scale for i in rows], dtype=torch.float32)
-            lengths = torch.tensor([float(len(episodes[i][0])) for i in rows])
-            stacked = torch.stack([shares[i] for i in rows])
-            losses.append(subsequence_loss(returns, stacked, lengths, self._unbiased and count >= 2))
-        return torch.cat(losses).mean()
+        shares = self._network(self._standardised(np.concatenate(drawn)))[:, 0]
+        returns = torch.tensor([total / self._scale for _, total in episodes], dtype=torch.float32)
+        lengths = torch.tensor([len(features) for features, _ in episodes], dtype=torch.float32)
+        counts = torch.tensor([len(steps) for steps in drawn])
+        return subsequence_loss(returns, shares, counts, lengths, self._unbiased).mean()
 
     def _some_steps(self, features: Array) -> Array:
         if self._subsequence is None or self._subsequence >= len(features):
@@ -161,6 +162,7 @@ class ReturnDecomposition:
         scaled = (features - self._mean) / np.where(deviation > 1e-8, deviation, 1.0)
         return torch.from_numpy(scaled.astype(np.float32))
 
+    @own_settings()
     def _build(self, width: int) -> None:
         self._count, self._mean, self._squares = 0, np.zeros(width), np.zeros(width)
         layers: list[nn.Module] = []
@@ -193,6 +195,7 @@ class ReturnDecomposition:
             state["optimiser"] = {i: {k: v.numpy().copy() for k, v in part.items()} for i, part in moments.items()}
         return state
 
+    @own_settings()
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continues from a copy of what ``state_dict`` returned."""
         self._network = None
@@ -213,7 +216,7 @@ class ReturnDecomposition:
 
 def _linear(width: int, size: int) -> nn.Module:
     """Makes a layer without drawing its weights."""
-    layer: nn.Module = skip_init(nn.Linear, width, size)  # type: ignore[no-untyped-call]
+    layer: nn.Module = skip_init(nn.Linear, width, size, dtype=torch.float32)  # type: ignore[no-untyped-call]
     return layer
 
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -14,7 +14,7 @@ import numpy as np
 from typing_extensions import override
 
 from telos.wrappers.core import Invariance, RewardTransform, Timing, Transition
-from telos.wrappers.signals import Signal, as_rows, function_name, load_function, side_by_side
+from telos.wrappers.signals import SignalTransform, as_rows, function_name, load_function, side_by_side
 from telos.wrappers.support import KernelSupport
 from telos.wrappers.terms import Array, Terms, check_choice, check_number, check_numbers
 
@@ -22,7 +22,7 @@ __all__ = ["OODGuardianTransform", "SafetyCostTransform"]
 
 
 @dataclass(eq=False, repr=False)
-class SafetyCostTransform(RewardTransform):
+class SafetyCostTransform(SignalTransform):
     r"""Safety costs: charges costs that the environment reports, and says which limits an episode broke.
 
     ``r_t - sum_j w_j c_{j,t}``, each cost paid as the term ``cost.name``. With the weights as fixed multipliers this
@@ -49,7 +49,6 @@ class SafetyCostTransform(RewardTransform):
 
     timing: ClassVar[Timing] = "causal"
     invariance: ClassVar[Invariance] = "none"
-    state: ClassVar[tuple[str, ...]] = ("sums",)
 
     costs: Mapping[str, str | Callable[[Transition], Array]] = field(default_factory=lambda: {"cost": "info:cost"})
     weights: Mapping[str, float] | None = None
@@ -57,10 +56,7 @@ class SafetyCostTransform(RewardTransform):
 
     def __post_init__(self) -> None:
         name = self.public_name()
-        if not isinstance(self.costs, Mapping):
-            raise ValueError(f"{name}: costs={self.costs!r} must map names to terms, info keys or functions.")
-        self._signals = {str(cost): Signal(name, f"costs[{cost!r}]", signal) for cost, signal in self.costs.items()}
-        self.costs = {cost: signal.name for cost, signal in self._signals.items()}
+        self.costs = self.read_signals("costs")
         self.weights = check_numbers(name, "weights", self.weights)
         self.limits = check_numbers(name, "limits", self.limits)
         for argument in ("weights", "limits"):
@@ -70,22 +66,13 @@ class SafetyCostTransform(RewardTransform):
     @override
     def begin(self, num_envs: int) -> None:
         super().begin(num_envs)
-        self.sums: Terms = {cost: np.zeros(num_envs) for cost in self.costs}
-
-    @override
-    def reset(self, mask: Array) -> None:
-        for total in self.sums.values():
-            total[mask] = 0.0
-
-    @override
-    def named_terms(self) -> Iterable[str]:
-        return [signal.term for signal in self._signals.values() if signal.term]
+        self.sums = {cost: np.zeros(num_envs) for cost in self.costs}
 
     @override
     def update(self, step: Transition) -> Terms:
         paid = dict(step.terms)
         live = step.active & step.trainable
-        for cost, signal in self._signals.items():
+        for cost, signal in self.signals.items():
             value = np.where(live, signal(step).reshape(self.num_envs, -1).sum(axis=1), 0.0)
             self.sums[cost] += value
             # 0 - and not -: a cost of 0 pays 0.0, not -0.0.

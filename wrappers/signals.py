@@ -1,6 +1,7 @@
 """Numbers that arguments name by a string, because a wrapper's arguments must fit into a JSON spec.
 
 * ``Signal`` - one number per environment and step: a reward term, a key of ``info``, or a function of the step
+* ``SignalTransform`` - the base of transforms that read signals and add up terms over the episode
 * ``evaluate`` - one number per environment, by a function of the observations
 * ``load_function``, ``function_name`` - between a function and the string ``"module:function"``
 """
@@ -8,16 +9,26 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+from typing_extensions import override
 
-from telos.wrappers.core import Transition
-from telos.wrappers.terms import Array
+from telos.wrappers.core import RewardTransform, Transition
+from telos.wrappers.terms import Array, Terms
 
-__all__ = ["INFO", "Signal", "as_rows", "evaluate", "function_name", "load_function", "side_by_side"]
+__all__ = [
+    "INFO",
+    "Signal",
+    "SignalTransform",
+    "as_rows",
+    "evaluate",
+    "function_name",
+    "load_function",
+    "side_by_side",
+]
 
 INFO = "info:"
 """Prefix of a signal that is read from ``info``."""
@@ -118,6 +129,7 @@ class Signal:
 
     * ``"tool"`` - the reward term of that name, as it came from inside
     * ``"info:belief"`` - ``info["belief"]``; a ValueError where an active row lacks it
+    * ``"info:grade.resolved"`` - ``info["grade"]["resolved"]``, if there is no key ``"grade.resolved"``
     * ``"module:function"`` - a function of the ``Transition``, which returns shape ``(num_envs, ...)``
 
     Attributes:
@@ -158,9 +170,7 @@ class Signal:
         if self._function is not None:
             return as_rows(self._owner, self.name, self._function(step), num_envs)
         values = as_rows(self._owner, self.name, self._from_info(step), num_envs)
-        missing = np.isnan(values.reshape(num_envs, -1)).any(axis=1)
-        # Of whole numbers and truth values only Gymnasium's mask can say that they are missing.
-        missing = rows & (missing | ~step.info.get(f"_{self._key}", True).astype(np.bool_))
+        missing = rows & np.isnan(values.reshape(num_envs, -1)).any(axis=1)
         if missing.any():
             raise ValueError(
                 f"{self._owner}: info[{self._key!r}] is missing (or NaN) in row {int(np.flatnonzero(missing)[0])}. The "
@@ -169,12 +179,9 @@ class Signal:
         return values
 
     def _from_info(self, step: Transition) -> Array:
-        """Returns what ``info`` holds, NaN in rows without it (arbitrary if it holds whole numbers)."""
+        """Returns what ``info`` holds, NaN in rows without it."""
         assert self._key is not None
-        try:
-            found = step.info.get(self._key, np.nan)
-        except ValueError:  # There is no NaN among whole numbers.
-            return step.info.get(self._key, 0)
+        found = step.info.get(self._key, np.nan)
         if found.dtype.kind != "O":
             return found
         boxed = [np.nan if value is None else value for value in found]
@@ -183,3 +190,72 @@ class Signal:
             return np.stack([np.broadcast_to(np.asarray(value, np.float64), shape) for value in boxed])
         except (TypeError, ValueError) as error:
             raise ValueError(f"{self._owner}: info[{self._key!r}] must hold numbers of one shape: {error}.") from error
+
+
+class SignalTransform(RewardTransform):
+    """The base of transforms that read named signals, and add up terms over the running episode.
+
+    Attributes:
+        signals: Name to signal; a subclass sets it in ``__post_init__``.
+        sums: Name to a sum over the running episode, shape ``(num_envs,)``. ``begin`` makes one for each of
+            ``named_terms``, to which ``add`` adds.
+    """
+
+    state: ClassVar[tuple[str, ...]] = ("sums",)
+    signals: dict[str, Signal]
+
+    def read_signals(self, argument: str) -> dict[str, str]:
+        """Makes ``signals`` of an argument that maps names to them.
+
+        Returns:
+            Name to the signal's name, for ``env.spec``.
+
+        Raises:
+            ValueError: If the argument is no mapping, or a function cannot be found by its name.
+        """
+        owner, given = self.public_name(), getattr(self, argument)
+        if not isinstance(given, Mapping):
+            raise ValueError(f"{owner}: {argument}={given!r} must map names to terms, info keys or functions.")
+        self.signals = {str(name): Signal(owner, f"{argument}[{name!r}]", signal) for name, signal in given.items()}
+        return {name: signal.name for name, signal in self.signals.items()}
+
+    @override
+    def begin(self, num_envs: int) -> None:
+        super().begin(num_envs)
+        self.sums: Terms = {term: np.zeros(num_envs) for term in self.named_terms()}
+
+    @override
+    def reset(self, mask: Array) -> None:
+        for total in self.sums.values():
+            total[mask] = 0.0
+
+    @override
+    def named_terms(self) -> Iterable[str]:
+        return [signal.term for signal in self.signals.values() if signal.term]
+
+    def add(self, terms: Mapping[str, Array]) -> None:
+        """Adds a step's terms to the sums of those that have one."""
+        for term, total in self.sums.items():
+            total += terms[term]
+
+    def at_end(self, signal: Signal, step: Transition, ended: Array) -> Array:
+        """Returns what a signal says of episodes that end: a term's sum, anything else as it is at the last step.
+
+        Args:
+            signal: The signal.
+            step: The step.
+            ended: The rows that matter, shape ``(num_envs,)``, bool.
+
+        Returns:
+            Shape ``(num_envs,)``.
+
+        Raises:
+            ValueError: If the signal has another shape.
+        """
+        values = self.sums[signal.term] if signal.term else signal(step, ended)
+        if values.shape != (self.num_envs,):
+            raise ValueError(
+                f"{self.public_name()}: {signal.name!r} has shape {values.shape}, not {(self.num_envs,)}: one number "
+                "for each episode."
+            )
+        return values

@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 import numpy as np
 from typing_extensions import override
 
-from telos.wrappers.core import Invariance, RewardTransform, Timing, Transition
-from telos.wrappers.signals import Signal
+from telos.wrappers.core import Invariance, Timing, Transition
+from telos.wrappers.signals import Signal, SignalTransform
 from telos.wrappers.terms import Array, Terms, check_number, check_numbers, sum_terms
 
 __all__ = ["CollapseAlarmTransform", "spearman"]
@@ -42,7 +42,7 @@ def _ranks(values: Array) -> Array:
 
 
 @dataclass(eq=False, repr=False)
-class CollapseAlarmTransform(RewardTransform):
+class CollapseAlarmTransform(SignalTransform):
     r"""Collapse alarm: reports when the return rises while the outcome falls. It pays what it is given.
 
     Put it outside of the wrappers that shape. Over the last ``window`` episodes of an environment, with returns
@@ -64,8 +64,8 @@ class CollapseAlarmTransform(RewardTransform):
 
     Args:
         outcome: The outcome: a term, whose sum over the episode counts (as it is paid to this wrapper: name one that
-            the shaping leaves alone); or ``"info:key"`` or ``"module:function"`` of the last ``Transition``, see
-            ``telos.wrappers.signals.Signal``.
+            the shaping leaves alone); or ``"info:key"``, such as ``"info:grade.resolved"``, or ``"module:function"``
+            of the last ``Transition``, see ``telos.wrappers.signals.Signal``.
         window: Episodes to look back, at least 2. Our default.
         threshold: Size of the trends that raise the alarm, in (0, 1]. Our default.
         gates: Term to a gate: which share of episodes reached it, by its sum as it is paid to this wrapper.
@@ -79,7 +79,7 @@ class CollapseAlarmTransform(RewardTransform):
 
     timing: ClassVar[Timing] = "causal"
     invariance: ClassVar[Invariance] = "exact"
-    state: ClassVar[tuple[str, ...]] = ("total", "sums", "returns", "outcomes", "reached", "count")
+    state: ClassVar[tuple[str, ...]] = (*SignalTransform.state, "total", "returns", "outcomes", "reached", "count")
 
     outcome: str | Callable[[Transition], Array] = "outcome"
     window: int = 100
@@ -96,41 +96,33 @@ class CollapseAlarmTransform(RewardTransform):
         if not 0 < self.threshold <= 1:
             raise ValueError(f"{name}: threshold={self.threshold} must be in (0, 1].")
         self.gates = check_numbers(name, "gates", self.gates, infinite=True)
-        self._signal = Signal(name, "outcome", self.outcome)
-        self.outcome = self._signal.name
+        self.signals = {"outcome": Signal(name, "outcome", self.outcome)}
+        self.outcome = self.signals["outcome"].name
 
     @override
     def begin(self, num_envs: int) -> None:
         super().begin(num_envs)
         self.total = np.zeros(num_envs)
-        self.sums: Terms = {term: np.zeros(num_envs) for term in self.named_terms()}
         self.returns, self.outcomes = np.zeros((2, num_envs, self.window))
         self.reached: Terms = {term: np.zeros((num_envs, self.window), np.bool_) for term in self.gates or ()}
         self.count = np.zeros(num_envs, np.int64)
 
     @override
     def reset(self, mask: Array) -> None:
+        super().reset(mask)
         self.total[mask] = 0.0
-        for total in self.sums.values():
-            total[mask] = 0.0
 
     @override
     def named_terms(self) -> Iterable[str]:
-        return {**dict.fromkeys([self._signal.term] if self._signal.term else []), **dict.fromkeys(self.gates or ())}
+        return dict.fromkeys((*super().named_terms(), *(self.gates or ())))
 
     @override
     def update(self, step: Transition) -> Terms:
         self.total += sum_terms(step.terms)
-        for term, total in self.sums.items():
-            total += step.terms[term]
+        self.add(step.terms)
         done = step.done & step.trainable
         if done.any():
-            watched = self._signal.term
-            outcome = self.sums[watched] if watched else self._signal(step, done)
-            if outcome.shape != (self.num_envs,):
-                raise ValueError(
-                    f"{self.public_name()}: {self.outcome!r} has shape {outcome.shape}, not {(self.num_envs,)}."
-                )
+            outcome = self.at_end(self.signals["outcome"], step, done)
             rows = np.flatnonzero(done)
             at = self.count[rows] % self.window
             self.returns[rows, at], self.outcomes[rows, at] = self.total[rows], outcome[rows]

@@ -97,7 +97,7 @@ def test_truncation_and_failure():
 @pytest.mark.parametrize(
     ("kwargs", "match"),
     [
-        ({"items": ["tool"]}, "must map items"),
+        ({"items": ["tool"]}, "must map names"),
         ({"items": {"a": "nowhere:f"}}, "could not be imported"),
         ({"items": {"a": "tool"}, "weights": {"b": 1.0}}, "an item in weights='b' is not one of 'a'"),
         ({"items": {"a": "tool"}, "weights": {"a": -1.0}}, "must be at least 0"),
@@ -112,5 +112,5 @@ def test_bad_arguments_are_refused(kwargs, match):
 
 
 def test_items_of_the_wrong_shape_are_refused():
-    with pytest.raises(ValueError, match=r"scores of shape \(1, 2\)"):
+    with pytest.raises(ValueError, match=r"has shape \(1, 2\)"):
         play(ChecklistReward(ScriptedEnv(STEPS), items={"pair": two_each}))

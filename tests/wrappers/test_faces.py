@@ -7,6 +7,7 @@ from typing import ClassVar
 import gymnasium as gym
 import numpy as np
 import pytest
+from episodes import transition
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from reward_envs import MODES, NativeEnv, ScriptedEnv, TermsEnv, same
 
 from telos import wrappers
 from telos.wrappers import sum_terms
-from telos.wrappers.hindsight import StepLog
+from telos.wrappers.hindsight import EpisodeLog
 
 
 @pytest.mark.parametrize("kind", ["box", "discrete", "text", "dict"])
@@ -176,18 +177,27 @@ def test_sum_terms_is_never_one_of_the_terms():
         sum_terms({})
 
 
-def test_step_log_grows_and_forgets():
-    log = StepLog(2, capacity=2)
+def test_the_log_grows_and_forgets():
+    log = EpisodeLog(2, capacity=2)
+
+    def add(terms, active, into=log):
+        step = transition(2, terms={name: np.array(v, float) for name, v in terms.items()}, active=np.array(active))
+        into.append(step)
+        return step
+
+    def steps(env, name="a", of=log):
+        return of.episode(env, transition(2)).terms[name].tolist()
+
     for t in range(5):
-        log.append({"a": np.array([t, -t])}, np.array([True, t % 2 == 0]))
-    log.append({"b": np.array([9.0, 9.0])}, np.array([False, True]))
-    assert log.episode(0)["a"].tolist() == [0, 1, 2, 3, 4]
-    assert log.episode(1)["a"].tolist() == [0, -2, -4, 0]
-    assert log.episode(1)["b"].tolist() == [0, 0, 0, 9]
-    other = StepLog(2, capacity=2)
+        add({"a": [t, -t]}, [True, t % 2 == 0])
+    add({"b": [9.0, 9.0]}, [False, True])
+    assert steps(0) == [0, 1, 2, 3, 4]
+    assert steps(1) == [0, -2, -4, 0]
+    assert steps(1, "b") == [0, 0, 0, 9]
+    other = EpisodeLog(2, capacity=2)
     other.load_state_dict(log.state_dict())
     for each in (log, other):
         each.reset(np.array([True, False]))
-        each.append({"a": np.array([7.0, 7.0])}, np.array([True, True]))
-        assert each.episode(0)["a"].tolist() == [7.0]
-        assert each.episode(1)["a"].tolist() == [0, -2, -4, 0, 7]
+        add({"a": [7.0, 7.0]}, [True, True], each)
+        assert steps(0, of=each) == [7.0]
+        assert steps(1, of=each) == [0, -2, -4, 0, 7]

@@ -189,6 +189,19 @@ def test_seeds_reproduce_and_leave_pytorchs_own_alone(name):
 
 
 @every_bonus
+def test_a_learners_own_settings_do_not_matter(name):
+    expected = bonuses(name, POINTS, **arguments(name))[0].tolist()
+    for mode in (torch.no_grad(), torch.inference_mode(), torch.device("meta")):
+        with mode:
+            assert bonuses(name, POINTS, **arguments(name))[0].tolist() == expected
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert bonuses(name, POINTS, **arguments(name))[0].tolist() == expected
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@every_bonus
 def test_other_environments_teach_and_dead_ones_do_not(name):
     """An environment that only resets, and one whose steps are not trainable, leave everything as it is."""
     kwargs = arguments(name)

@@ -42,8 +42,11 @@ def play(env, actions, seed=0):
 
 @every_case
 def test_each_agent_is_paid_as_if_it_were_alone(name, kwargs):
+    pooled = TRANSFORMS[name].load().pooled
     together = list(play(team(name, kwargs, fail=0.05), ACTIONS))
     for k, agent in enumerate(TeamEnv().possible_agents):
+        if pooled:  # What an agent is paid depends on the others: a team of one.
+            together = list(play(team(name, kwargs, fail=0.05, agents=1, first=k), ACTIONS[:, [k]]))
         single = getattr(wrappers, name)(AloneEnv(k, fail=0.05), **kwargs)
         expected = [single.reset(seed=0)]
         for row in ACTIONS:
@@ -53,6 +56,22 @@ def test_each_agent_is_paid_as_if_it_were_alone(name, kwargs):
         for step, result in zip(expected, together, strict=False):
             assert same(step, tuple(part[agent] for part in result))
         assert len(expected) > 1
+
+
+@pytest.mark.parametrize("kwargs", TRANSFORMS["RewardRedistribution"].examples[1:], ids=str)
+def test_each_agent_has_a_model_of_its_own(kwargs):
+    together = team("RewardRedistribution", kwargs, lag=0)
+    alone = [wrappers.RewardRedistribution(AloneEnv(k, lag=0), **kwargs) for k in range(3)]
+    predicted = set()
+    for episode, actions in enumerate(ACTIONS[:18].reshape(3, 6, 3) % 2):
+        for env in (together, *alone):
+            env.reset(seed=None if episode else 0)
+        for row in actions:
+            results = together.step(dict(zip(together.possible_agents, row.tolist(), strict=True)))
+            for agent, env, action in zip(together.possible_agents, alone, row.tolist(), strict=True):
+                assert same(env.step(action), tuple(part[agent] for part in results))
+        predicted |= {info["reward_redistribution"]["predicted"] for info in results[4].values()}
+    assert len(predicted) == 7  # 0 in the first episode
 
 
 @every_case

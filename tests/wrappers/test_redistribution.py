@@ -10,7 +10,8 @@ import pytest
 from episodes import play
 from hypothesis import given
 from hypothesis import strategies as st
-from reward_envs import ScriptedEnv, TermsEnv, same
+from probes import number
+from reward_envs import ScriptedEnv, TermsEnv, rollout, same
 
 from telos.wrappers import Episode, env_face, relabel
 from telos.wrappers.redistribution import EpisodicRewardTransform, RewardRedistributionTransform
@@ -33,6 +34,10 @@ def only_action(obs, action, next_obs):
 
 def one_axis(obs, action, next_obs):
     return np.zeros(len(obs))
+
+
+def numbered(obs, action, next_obs):
+    return np.stack([number(obs), number(next_obs), action], axis=1)
 
 
 def test_episodic_reward_by_hand():
@@ -228,11 +233,29 @@ def test_the_subsequence_loss_by_enumeration():
     total = 2.0
     for drawn in range(2, 7):
         sets = torch.tensor(np.array([steps[list(chosen)] for chosen in itertools.combinations(range(6), drawn)]))
-        length = torch.full((len(sets),), 6.0, dtype=torch.float64)
-        plain, unbiased = (subsequence_loss(torch.tensor(total), sets, length, flag).mean() for flag in (False, True))
+        length, counts = torch.full((len(sets),), 6.0, dtype=torch.float64), torch.full((len(sets),), drawn)
+        returns = torch.full_like(length, total)
+        plain, unbiased = (
+            subsequence_loss(returns, sets.flatten(), counts, length, flag).mean() for flag in (False, True)
+        )
         exact = (total - steps.sum()) ** 2
         assert unbiased.item() == pytest.approx(exact)
         assert plain.item() == pytest.approx(exact) if drawn == 6 else plain.item() > exact
+
+
+def test_the_subsequence_loss_of_episodes_is_each_ones_own():
+    torch = pytest.importorskip("torch")
+    from telos.wrappers.return_decomposition import subsequence_loss
+
+    steps = torch.tensor([0.5, -1.0, 2.0, 0.25, 1.5, -0.75], dtype=torch.float64)
+    returns, length = torch.tensor([[1.0, -2.0, 0.5], [4.0, 5.0, 2.0]], dtype=torch.float64)
+    drawn = torch.tensor([1, 3, 2])
+    together = subsequence_loss(returns, steps, drawn, length, True)
+    for k, part in enumerate(steps.split(drawn.tolist())):
+        row = slice(k, k + 1)
+        assert together[row] == subsequence_loss(returns[row], part, drawn[row], length[row], True)
+    assert together[0] == (1.0 - 4.0 * 0.5) ** 2  # One step has no variance.
+    assert together[2].item() == pytest.approx((0.5 - 1.5 + 0.75) ** 2)  # All steps were drawn.
 
 
 def test_a_model_continues_from_its_state():
@@ -295,12 +318,45 @@ def test_bad_arguments_are_refused(face, kwargs, match):
     ("env", "kwargs", "match"),
     [
         (TermsEnv(kind="text"), {}, "batch of tuple; give a function that makes features"),
-        (TermsEnv(), {"factors": one_axis}, r"returned shape \(1,\)"),
+        (ScriptedEnv(STEPS), {"factors": one_axis}, r"returned shape \(3,\), not \(3, d\)"),
         (TermsEnv(), {"terms": ["tools"]}, "Did you mean 'tool'"),
     ],
 )
-def test_what_does_not_fit_is_refused_at_the_first_step(env, kwargs, match):
+def test_what_does_not_fit_is_refused_in_the_first_episode(env, kwargs, match):
     env = RewardRedistribution(env, method="rrd", **kwargs)
-    env.reset(seed=0)
     with pytest.raises(ValueError, match=match):
-        env.step(0)
+        rollout(env, [0] * 9)
+
+
+@pytest.mark.parametrize("kind", ["box", "discrete", "text", "dict"])
+def test_factors_see_an_episode_as_a_batch(kind):
+    arguments = {"method": "lare", "factors": numbered, "hidden": []}
+    env, logged = RewardRedistribution(TermsEnv(kind=kind), **arguments), RewardRedistributionTransform(**arguments)
+    for seed, actions in enumerate([[0, 1, 2], [1] * 9, [1, 2]]):
+        steps = rollout(env, actions, seed=seed)
+        hindsight, taken = steps[-1][4]["hindsight"], actions[: len(steps) - 1]
+        episode = Episode([step[0] for step in steps], taken, hindsight.raw_terms)
+        assert logged.rewrite(episode).tolist() == hindsight.reward.tolist()
+    assert steps[-1][4]["reward_redistribution"]["predicted"] != 0
+
+
+def test_the_model_does_not_depend_on_the_learners_settings():
+    torch = pytest.importorskip("torch")
+
+    def predictions():
+        env = RewardRedistribution(TermsEnv(), method="rrd", subsequence=2, hidden=[4], updates=2)
+        found = [rollout(env, [1] * 9, seed)[-1][4]["reward_redistribution"]["predicted"] for seed in range(3)]
+        other = RewardRedistribution(TermsEnv(), method="rrd", subsequence=2, hidden=[4], updates=2)
+        other.load_state_dict(env.state_dict())
+        return [*found, rollout(other, [1] * 9, 3)[-1][4]["reward_redistribution"]["predicted"]]
+
+    expected = predictions()
+    assert 0.0 not in expected[1:]
+    for mode in (torch.no_grad(), torch.inference_mode(), torch.device("meta")):
+        with mode:
+            assert predictions() == expected
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert predictions() == expected
+    finally:
+        torch.set_default_dtype(torch.float32)

@@ -52,7 +52,11 @@ def paid_info(info):
 @pytest.mark.parametrize("options", [{}, {"fail": 0.1}, {"dtype": "f4"}, {"limit": 30}])
 def test_agrees_with_the_wrapper_step_by_step(name, kwargs, options):
     seeds = range(12)
-    results = relabel([logged(seed, **options) for seed in seeds], name, **kwargs)
+    episodes = [logged(seed, **options) for seed in seeds]
+    if TRANSFORMS[name].load().pooled:
+        results = [result for episode in episodes for result in relabel([episode], name, **kwargs)]
+    else:
+        results = relabel(episodes, name, **kwargs)
     lengths = set()
     for seed, result in zip(seeds, results, strict=True):
         _, steps = play_alone(seed, getattr(wrappers, name)(TermsEnv(**options), **kwargs))
@@ -125,6 +129,17 @@ def test_minaris_episodes_are_taken():
         relabel([{}], "gated")
 
 
+def test_nested_infos_are_read_by_a_dotted_path():
+    terms = {"outcome": [0.0, 1.0]}
+    listed = [{"grade": {"resolved": 0.0}}, {"grade": {"resolved": 1.0}}]
+    for infos in (listed, {"grade": {"resolved": np.array([0.0, 1.0])}}):
+        episode = Episode(None, None, terms, infos=infos)
+        (result,) = relabel([episode], "safety_cost", costs={"c": "info:grade.resolved"})
+        assert result.reward.tolist() == [0.0, 0.0]
+        with pytest.raises(ValueError, match=r"info\['grade.solved'\] is missing"):
+            relabel([episode], "safety_cost", costs={"c": "info:grade.solved"})
+
+
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
@@ -159,7 +174,7 @@ class SpreadRewardTransform(HindsightTransform):
 
     scale: float = 1.0
 
-    def rewrite_terms(self, episode):
+    def credit(self, episode, env):
         share = (np.asarray(episode.actions) + 1.0) / (np.asarray(episode.actions) + 1.0).sum()
         moved = np.abs(np.diff(np.asarray(episode.obs)[:, 1]))
         return {**episode.terms, "tool": self.scale * share * episode.terms["tool"].sum(), "travelled": moved}
@@ -183,6 +198,34 @@ def test_the_wrapper_pays_at_the_end_what_the_learner_gets_by_step(seed):
     assert set(hindsight.terms) == {"outcome", "tool", "format", "travelled"}
     (result,) = relabel([logged(seed)], SpreadRewardTransform, scale=0.5)
     assert result.reward.tolist() == stream
+
+
+@pytest.mark.parametrize("pay", ["terminal", "hindsight", "both"])
+@pytest.mark.parametrize("seed", range(4))
+def test_every_way_to_pay_is_worth_the_same(pay, seed):
+    class Partly(SpreadRewardTransform):
+        new_terms = ()
+
+        def withheld(self, terms):
+            return ["tool"]
+
+        def credit(self, episode, env):
+            return {"tool": super().credit(episode, env)["tool"]}
+
+    Partly.pay = pay
+    episode = logged(seed)
+    (result,) = relabel([episode], Partly, scale=0.5)
+    rewritten = Partly(scale=0.5).rewrite(episode)
+    worth = sum_terms({**episode.terms, "tool": 0.5 * episode.terms["tool"]}).sum()
+    assert rewritten.sum() == pytest.approx(worth, abs=1e-12)
+    assert ("hindsight" in result.info) == (pay != "terminal")
+    for name in ("outcome", "format"):
+        assert result.terms[name].tolist() == episode.terms[name].tolist()
+    assert not result.terms["tool"][:-1].any()
+    paid = 0.0 if pay == "hindsight" else 0.5 * episode.terms["tool"].sum()
+    assert result.terms["tool"][-1] == pytest.approx(paid, abs=1e-12)
+    if pay != "terminal":
+        assert result.info["hindsight"].reward.tolist() == rewritten.tolist()
 
 
 def test_hindsight_in_a_vector_and_its_state():

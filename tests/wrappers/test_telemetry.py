@@ -93,11 +93,12 @@ def test_shares_of_gates_reached():
     assert said[0]["gates"] == {"outcome": 1.0, "tool": 0.0}
 
 
-def test_outcomes_from_info_are_read_at_the_end():
-    inner = InfoEnv([{}, {"is_success": True}], outcome=1.0)
-    env = CollapseAlarm(inner, outcome="info:is_success", window=2)
+@pytest.mark.parametrize("outcome", ["is_success", "grade.resolved"])
+def test_outcomes_from_info_are_read_at_the_end(outcome):
+    inner = InfoEnv([{}, {}])
+    env = CollapseAlarm(inner, outcome=f"info:{outcome}", window=2)
     for success in (True, False):
-        inner.infos[1]["is_success"], inner.outcome = success, 2.0 - success
+        inner.infos[1], inner.outcome = {"is_success": success, "grade": {"resolved": success}}, 2.0 - success
         report = rollout(env, [0, 0])[-1][4]["collapse_alarm"]
     assert report["alarm"]
 
