@@ -32,14 +32,17 @@ lint: .venv/dev
 	mkdir -p .venv/mypy && ln -sfn ../.. .venv/mypy/telos
 	cd .venv/mypy && MYPYPATH=. ../bin/mypy --config-file ../../pyproject.toml -p telos.envs -p telos.wrappers -p telos.baselines
 
-# Peers come with requirements of their own, so without our constraints and in a place of their own.
+# Peers come with requirements of their own, so without our constraints and in a place of their own. RLeXplore's cannot
+# be met beside NumPy 2 (it pins a Matplotlib from 2022); the extra lists what it imports.
 .venv/bench: .venv/report
 	$(PYTHON) -m venv $@
 	$@/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$@/bin/python -m pip install --quiet --disable-pip-version-check --no-deps 'rllte-core>=1.0.1'
 
 bench: .venv/bench
 	.venv/bench/bin/python benchmarks/swe_latency.py
 	.venv/bench/bin/python benchmarks/swe_robustness.py
+	.venv/bench/bin/python benchmarks/bonus_throughput.py
 
 # From a copy: the generator looks into every folder below the package, this one's virtual environment included.
 docs: .venv/report
