@@ -122,7 +122,9 @@ class GatedRewardTransform(_EpisodeSums):
 
     - ``pay="terminal"`` pays them 0 until the last step, and their gated sums then;
     - ``pay="hindsight"`` pays them nothing; ``info["hindsight"]`` (a ``Hindsight``) holds each step's rewards for the
-      learner to write back. Both give the same undiscounted return. With a discount below 1 they differ.
+      learner to write back. Both give the same undiscounted return. With a discount below 1 they differ. A learner of
+      returns should take ``terminal``: in hindsight the step that opens the gate is not credited with the earlier
+      scores that it releases, which biases its policy gradient.
 
     An episode that is truncated is scored with the outcome that it has. One that ends with
     ``info["trainable"] = False`` (an infrastructure failure) is paid exactly 0 in that step and no gated sum.
