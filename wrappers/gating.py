@@ -27,20 +27,18 @@ class _EpisodeSums(RewardTransform):
     """Weights the terms, and keeps each one's sum over the running episode, raw and weighted."""
 
     weights: Mapping[str, float] | None
-    state: ClassVar[tuple[str, ...]] = ("raw_sums", "weighted_sums")
+    state: ClassVar[tuple[str, ...]] = ("raw_sums",)
 
     @override
     def begin(self, num_envs: int) -> None:
         super().begin(num_envs)
         self.raw_sums: Terms = {}
-        self.weighted_sums: Terms = {}
 
     @override
     def reset(self, mask: Array) -> None:
         rows = self.xp.rows(mask)
-        for sums in (self.raw_sums, self.weighted_sums):
-            for name, total in sums.items():
-                sums[name] = self.xp.blanked(total, rows)
+        for name, total in self.raw_sums.items():
+            self.raw_sums[name] = self.xp.blanked(total, rows)
 
     @override
     def named_terms(self) -> Iterable[str]:
@@ -48,23 +46,24 @@ class _EpisodeSums(RewardTransform):
 
     def _weigh(self, terms: Mapping[str, Array]) -> Terms:
         """Adds a step to the sums and returns its weighted terms."""
-        self._add(self.raw_sums, terms)
-        if not self.weights:
-            return dict(terms)
-        weighted = {name: weight * terms[name] for name, weight in self.weights.items() if name in terms}
-        self._add(self.weighted_sums, weighted)
-        return {**terms, **weighted}
-
-    def _add(self, sums: Terms, terms: Mapping[str, Array]) -> None:
+        sums = self.raw_sums
         for name, value in terms.items():
             total = sums.get(name)
             # Not in place: that is three times as slow for a single environment, and infos keep the arrays.
             sums[name] = (self.zeros() if total is None else total) + value
+        return self._weighted(terms)
+
+    def _weighted(self, terms: Mapping[str, Array]) -> Terms:
+        weighted = dict(terms)
+        for name, weight in (self.weights or {}).items():
+            if name in weighted:
+                weighted[name] = weight * weighted[name]
+        return weighted
 
     @property
     def sums(self) -> Terms:
         """Term name to its weighted sum over the running episode."""
-        return {**self.raw_sums, **self.weighted_sums}
+        return self._weighted(self.raw_sums)
 
 
 @dataclass(eq=False, repr=False)
