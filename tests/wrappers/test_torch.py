@@ -18,11 +18,14 @@ from telos.wrappers.registry import TRANSFORMS
 torch = pytest.importorskip("torch")
 
 
-def tensors(value):
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"))]
+
+
+def tensors(value, device="cpu"):
     """Copies of all arrays as tensors."""
     if isinstance(value, dict):
-        return {key: tensors(part) for key, part in value.items()}
-    return torch.tensor(value) if isinstance(value, np.ndarray) else value
+        return {key: tensors(part, device) for key, part in value.items()}
+    return torch.tensor(value, device=device) if isinstance(value, np.ndarray) else value
 
 
 def arrays(value):
@@ -30,7 +33,7 @@ def arrays(value):
     if isinstance(value, dict):
         return {key: arrays(part) for key, part in value.items()}
     assert isinstance(value, torch.Tensor)
-    return np.asarray(value)
+    return value.numpy(force=True)
 
 
 class TensorEnv(VectorWrapper):
@@ -38,8 +41,12 @@ class TensorEnv(VectorWrapper):
 
     broken_at = 2.0
 
+    def __init__(self, env, device="cpu"):
+        super().__init__(env)
+        self.device = device
+
     def reset(self, *, seed=None, options=None):
-        options = None if options is None else {"reset_mask": np.asarray(options["reset_mask"])}
+        options = None if options is None else {"reset_mask": torch.as_tensor(options["reset_mask"]).numpy(force=True)}
         return self.tensors(self.env.reset(seed=seed, options=options))
 
     def step(self, actions):
@@ -48,7 +55,7 @@ class TensorEnv(VectorWrapper):
         return self.tensors((obs, rewards, terminated, truncated, infos))
 
     def tensors(self, results):
-        return tuple(tensors(result) for result in results)
+        return tuple(tensors(result, self.device) for result in results)
 
 
 class ArrayEnv(TensorEnv):
@@ -128,9 +135,10 @@ TENSOR_CASES = [
 
 @pytest.mark.parametrize(("name", "kwargs"), TENSOR_CASES)
 @pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.name)
-def test_registered_transforms_pay_the_same_in_tensors(name, kwargs, mode):
+@pytest.mark.parametrize("device", DEVICES)
+def test_registered_transforms_pay_the_same_in_tensors(name, kwargs, mode, device):
     kinds = (TensorEnv, ArrayEnv)
-    a, b = (getattr(wrappers.vector, name)(kind(NativeEnv(autoreset_mode=mode)), **kwargs) for kind in kinds)
+    a, b = (getattr(wrappers.vector, name)(kind(NativeEnv(autoreset_mode=mode), device), **kwargs) for kind in kinds)
     for x, y in zip(play(a, mode), play(b, mode), strict=True):
         if len(x) == 5:
             rewards, terms = arrays(x[1]), arrays(x[4].get("reward_terms", {}))
