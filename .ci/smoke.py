@@ -15,8 +15,11 @@ tops = {file.parts[0] for file in files if file.suffix == ".py"}
 assert tops == {"telos"}, f"top-level packages: {tops}"
 assert not [file for file in files if file.parts[1:2] in (("tests",), ("benchmarks",)) or file.name == "setup.py"]
 
+import pytest  # noqa: E402
+
 from telos.envs.swe import load_tasks  # noqa: E402
-from telos.wrappers import GatedReward  # noqa: E402
+from telos.wrappers import *  # noqa: E402, F403
+from telos.wrappers import RND, GatedReward  # noqa: E402
 
 tasks = load_tasks("builtin")
 assert len(tasks) >= 300, len(tasks)
@@ -31,4 +34,6 @@ bandit = gym.make("telos:CoRMABCapacity-v0")
 bandit.reset(seed=0)
 *_, info = bandit.step(bandit.action_space.sample())
 assert info["reward_terms"], info
+with pytest.raises(ModuleNotFoundError, match=r"telos-gym\[baselines\]"):
+    RND(gym.make("telos:LoiterChain-v0"))
 print(f"wheel works: {len(tasks)} tasks, {tasks[0].id} resolved by its gold patch")
