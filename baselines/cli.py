@@ -129,6 +129,38 @@ def demo(
     run_demo(tasks, sandbox, seed, jobs, out)
 
 
+@app.command
+def rewards(
+    env: str | None = None,
+    run: Path | None = None,
+    env_arg: tyro.conf.UseAppendAction[tuple[str, ...]] = (),
+    wrap: tyro.conf.UseAppendAction[tuple[str, ...]] = (),
+    episodes: int = 100,
+    max_steps: int = 10_000,
+    seed: int = 0,
+    out: Path | None = None,
+) -> None:
+    """Tells what reward wrappers do to the rewards of an environment, or of a recorded run.
+
+    Args:
+        env: Environment to play, by random actions that are feasible where it offers these.
+        run: Episodes to read instead, from a file of `telos.wrappers.save_episodes`.
+        env_arg: Argument of the environment, such as "goal_distance=20"; repeat it for more.
+        wrap: Wrapper, such as "gated:threshold=0.5"; repeat it for a stack, the innermost first.
+        episodes: Episodes to play.
+        max_steps: Steps after which an episode that has not ended is cut. It then counts as truncated.
+        seed: Seed of the play.
+        out: JSON file for the report.
+    """
+    from telos.baselines.input_errors import bad_input
+    from telos.baselines.reward_report import report_rewards
+    from telos.wrappers.specs import parse_arguments
+
+    with bad_input():
+        env_args = parse_arguments(env_arg)
+    report_rewards(env, run, wrap, env_args=env_args, episodes=episodes, seed=seed, max_steps=max_steps, out=out)
+
+
 @app.command(name="swe")
 def swe_group() -> None:
     """Images and tasks of SWEDocker-v0: see `telos swe --help`."""
@@ -141,6 +173,7 @@ def _run(commands: SubcommandApp, program: str, arguments: list[str]) -> None:
 
 def main() -> None:
     """Runs the command; errors that say what to do are printed without a traceback."""
+    from telos.baselines.input_errors import InputError
     from telos.envs.swe.errors import InfrastructureError, SandboxUnavailableError
 
     try:
@@ -150,7 +183,7 @@ def main() -> None:
             _run(swe, "telos swe", arguments[1:])
         else:
             _run(app, "telos", arguments)
-    except (InfrastructureError, SandboxUnavailableError, ModuleNotFoundError) as error:
+    except (InputError, InfrastructureError, SandboxUnavailableError, ModuleNotFoundError) as error:
         Console(stderr=True, soft_wrap=True).print(f"[red]error:[/] {escape(str(error))}")
         sys.exit(1)
     except KeyboardInterrupt:

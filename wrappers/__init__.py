@@ -14,11 +14,13 @@ one: a stack costs little more than its transforms.
 
 * ``wrap`` - wraps an environment of any kind by specs such as ``"gated:threshold=0.5"``
 * ``relabel`` - the rewards of logged episodes
+* ``save_episodes``, ``load_episodes`` - logged episodes in files
 * ``split_reward`` - extrinsic and intrinsic reward apart, for learners with a value function for each
 * ``RewardTransform`` - what a new idea subclasses; ``env_face``, ``vector_face`` and ``parallel_face`` wrap it
 """
 
 from telos.wrappers.core import RewardTransform, Transition
+from telos.wrappers.episode_files import load_episodes, save_episodes
 from telos.wrappers.episodes import Episode
 from telos.wrappers.faces import env_face, lazy_faces, parallel_face, vector_face
 from telos.wrappers.hindsight import Hindsight, HindsightTransform
@@ -36,9 +38,11 @@ __all__ = [
     "RewardTransform",
     "Transition",
     "env_face",
+    "load_episodes",
     "parallel",
     "parallel_face",
     "relabel",
+    "save_episodes",
     "split_reward",
     "sum_terms",
     "vector",

@@ -12,6 +12,7 @@ JSON or, entry by entry, with dots.
 
 * ``parse`` - one spec as a transform class and its arguments
 * ``parse_stack`` - several
+* ``parse_arguments`` - arguments alone, such as an environment's
 * ``wrap`` - wraps an environment of any kind
 """
 
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_type_hints
 
 from telos.wrappers.core import RewardTransform
@@ -27,9 +28,10 @@ from telos.wrappers.registry import TRANSFORMS
 from telos.wrappers.terms import suggestion
 from telos.wrappers.values import read_value, value_type
 
-__all__ = ["as_transforms", "parse", "parse_stack", "wrap"]
+__all__ = ["as_transforms", "parse", "parse_arguments", "parse_stack", "wrap"]
 
 _OPEN, _CLOSE = "([{", ")]}"
+_UNTYPED = int | float | None | Any
 
 
 def parse(spec: str) -> tuple[type[RewardTransform], dict[str, Any]]:
@@ -53,10 +55,8 @@ def parse(spec: str) -> tuple[type[RewardTransform], dict[str, Any]]:
     types = _types(transform)
     arguments: dict[str, Any] = {}
     for part in _split(rest, ",") if colon else []:
-        left, equals, text = part.partition("=")
-        argument, dot, key = left.strip().replace("-", "_").partition(".")
-        if not equals:
-            raise ValueError(f"{spec!r}: {part.strip()!r} is no argument; write name=value.")
+        left, text = _assignment(f"{spec!r}: ", part)
+        argument, dot, key = left.replace("-", "_").partition(".")
         if argument not in types:
             known = f"It has: {', '.join(types)}." if types else "It has no arguments."
             hint = suggestion(argument, types)
@@ -65,11 +65,39 @@ def parse(spec: str) -> tuple[type[RewardTransform], dict[str, Any]]:
             raise ValueError(f"{spec!r}: argument {argument!r} is given twice.")
         if dot:
             # The key as it was written: names of terms may have dashes.
-            key = left.strip().partition(".")[2]
-            arguments.setdefault(argument, {}).update(_entry(spec, argument, types[argument], key, text.strip()))
+            key = left.partition(".")[2]
+            arguments.setdefault(argument, {}).update(_entry(spec, argument, types[argument], key, text))
         else:
-            arguments[argument] = read_value(f"{spec!r}: {argument}", types[argument], text.strip())
+            arguments[argument] = read_value(f"{spec!r}: {argument}", types[argument], text)
     return transform, arguments
+
+
+def parse_arguments(texts: Iterable[str]) -> dict[str, Any]:
+    """Reads arguments whose types are not known, such as those of an environment.
+
+    Args:
+        texts: ``name=value`` each. A value is a number, ``none``, ``true``, ``false`` or other JSON if it can be, and
+            text if not; a number in double quotes is text.
+
+    Returns:
+        Name to value. Dashes in names become underscores.
+
+    Raises:
+        ValueError: If one has no name or no ``=``, or a name is given twice.
+
+    Example:
+        >>> parse_arguments(["size=20", "slip=1e-2", "hidden=true", "kind=ring"])
+        {'size': 20, 'slip': 0.01, 'hidden': True, 'kind': 'ring'}
+    """
+    arguments: dict[str, Any] = {}
+    for given in texts:
+        left, text = _assignment("", given)
+        name = left.replace("-", "_")
+        if name in arguments:
+            raise ValueError(f"{given!r}: argument {name!r} is given twice.")
+        # As Python writes them they are no JSON, and "False" as text would be true.
+        arguments[name] = read_value(name, _UNTYPED, text.lower() if text in ("True", "False") else text)
+    return arguments
 
 
 def parse_stack(*specs: str) -> list[tuple[type[RewardTransform], dict[str, Any]]]:
@@ -163,6 +191,14 @@ def _snake(name: str) -> str:
 def _types(transform: type[RewardTransform]) -> dict[str, Any]:
     hints = get_type_hints(transform)
     return {field.name: hints[field.name] for field in dataclasses.fields(transform) if field.init}  # type: ignore[arg-type]
+
+
+def _assignment(where: str, text: str) -> tuple[str, str]:
+    """Splits ``name=value``."""
+    name, equals, value = text.partition("=")
+    if not name.strip() or not equals:
+        raise ValueError(f"{where}{text.strip()!r} is no argument; write name=value.")
+    return name.strip(), value.strip()
 
 
 def _entry(spec: str, argument: str, hint: Any, key: str, text: str) -> dict[str, Any]:

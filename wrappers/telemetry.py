@@ -21,24 +21,29 @@ __all__ = ["CollapseAlarmTransform", "spearman"]
 
 
 def spearman(one: Array, other: Array) -> float:
-    """Returns Spearman's rank correlation of two series, with mean ranks for ties; 0 if either is constant.
+    """Returns Spearman's rank correlation of two series, with mean ranks for ties.
+
+    A series that never changes has no trend, so here it counts as uncorrelated. Where that is not to be mistaken for
+    noise, ``telos.wrappers.diagnostics.hacking_gap`` is NaN instead.
 
     Args:
-        one: Shape ``(n,)``.
+        one: Shape ``(n,)``, without NaN.
         other: Shape ``(n,)``.
+
+    Returns:
+        In [-1, 1]; 0 if either is constant, as series of less than two numbers are.
     """
-    if len(one) < 2:
-        return 0.0
-    ranks = np.stack([_ranks(one), _ranks(other)])
-    centred = ranks - ranks.mean(axis=1, keepdims=True)
-    size = np.sqrt((centred**2).sum(axis=1).prod())
-    return float((centred[0] * centred[1]).sum() / size) if size > 0 else 0.0
+    ranks = np.stack([_centred_ranks(one), _centred_ranks(other)])
+    size = np.sqrt((ranks**2).sum(axis=1).prod())
+    return float((ranks[0] * ranks[1]).sum() / size) if size > 0 else 0.0
 
 
-def _ranks(values: Array) -> Array:
+def _centred_ranks(values: Array) -> Array:
+    """Returns twice the mean ranks less twice their mean: whole numbers, so that sums of them are exact."""
     ordered = np.sort(values)
-    ranks: Array = (np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right") - 1) / 2.0
-    return ranks
+    twice = np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right")
+    centred: Array = (twice - len(values)).astype(np.float64)
+    return centred
 
 
 @dataclass(eq=False, repr=False)

@@ -13,7 +13,7 @@ from reward_envs import TermsEnv, rollout, same
 from telos import wrappers
 from telos.wrappers.gating import AccumulatedRewardTransform, GatedRewardTransform
 from telos.wrappers.registry import TRANSFORMS
-from telos.wrappers.specs import parse, parse_stack, wrap
+from telos.wrappers.specs import parse, parse_arguments, parse_stack, wrap
 
 
 @pytest.mark.parametrize("name", ["GatedReward", "gated_reward", "gated-reward", "gated", " Gated-Reward "])
@@ -74,6 +74,42 @@ def test_stacks_are_read_from_the_innermost_out():
 def test_mistakes_are_explained(spec, match):
     with pytest.raises(ValueError, match=match):
         parse(spec)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("20", 20),
+        ("10_000", 10_000),
+        ("-1e-1", -0.1),
+        ("2.0", 2.0),
+        ("inf", float("inf")),
+        ("true", True),
+        ("False", False),
+        ("none", None),
+        ("None", None),
+        ("ring", "ring"),
+        ("a=b", "a=b"),
+        ("", ""),
+        ('"20"', "20"),
+        ("[1, 2.5]", [1, 2.5]),
+        ('{"a": 1}', {"a": 1}),
+    ],
+)
+def test_arguments_without_types_are_read_as_what_they_look_like(text, value):
+    (read,) = parse_arguments([f" some-name = {text}"]).items()
+    assert read == ("some_name", value)
+    assert type(read[1]) is type(value)
+
+
+def test_arguments_are_told_apart():
+    assert parse_arguments(["size=20", "kind=ring"]) == {"size": 20, "kind": "ring"}
+    assert parse_arguments([]) == {}
+    for wrong in ("size", "=20", ""):
+        with pytest.raises(ValueError, match="is no argument; write name=value"):
+            parse_arguments(["kind=ring", wrong])
+    with pytest.raises(ValueError, match="'some_name' is given twice"):
+        parse_arguments(["some-name=1", "some_name=1"])
 
 
 @pytest.mark.parametrize("name", TRANSFORMS)

@@ -30,6 +30,13 @@ def test_spearman_is_scipys(pairs):
         assert spearman(one, other) == 0.0
 
 
+def test_spearman_of_series_that_agree_is_1_exactly():
+    for count in range(2, 60):
+        series = np.random.default_rng(count).normal(size=count)
+        assert (spearman(series, np.exp(series)), spearman(series, -series)) == (1.0, -1.0)
+    assert spearman(np.zeros(1), np.zeros(1)) == spearman(np.zeros(0), np.zeros(0)) == 0.0
+
+
 def reports(episodes, wrap=lambda env: env, **options):
     """What the alarm says after each of several two-step episodes, given their terms."""
     inner = ScriptedEnv([])

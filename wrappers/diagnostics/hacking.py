@@ -7,6 +7,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
+from telos.wrappers.telemetry import spearman
+
 __all__ = ["hacking_gap"]
 
 
@@ -21,15 +23,14 @@ def hacking_gap(total: ArrayLike, outcome: ArrayLike) -> float:
         outcome: Outcome reward of the same evaluations, ``(n,)``.
 
     Returns:
-        In [-1, 1]; NaN if one of them never changes, when there is no order to compare.
+        In [-1, 1]; NaN if one of them never changes, when there is no order to compare (``spearman`` of
+        ``telos.wrappers.telemetry`` is 0 then).
 
     Raises:
         ValueError: If the shapes differ, or a number is not finite.
 
     Source: ours, after the diagnosis of reward hacking in arXiv 2508.10548.
     """
-    from scipy.stats import rankdata
-
     curves = np.asarray(total, np.float64), np.asarray(outcome, np.float64)
     if curves[0].ndim != 1 or curves[0].shape != curves[1].shape or len(curves[0]) < 2:
         raise ValueError(
@@ -38,7 +39,6 @@ def hacking_gap(total: ArrayLike, outcome: ArrayLike) -> float:
         )
     if not all(np.isfinite(curve).all() for curve in curves):
         raise ValueError("total and outcome must be finite: leave out evaluations without an episode")
-    first, second = (rankdata(curve) for curve in curves)
-    if np.ptp(first) == 0 or np.ptp(second) == 0:
+    if any((curve == curve[0]).all() for curve in curves):
         return math.nan
-    return float(np.corrcoef(first, second)[0, 1])
+    return spearman(*curves)
