@@ -22,12 +22,19 @@ def _cpu() -> str:
 
 
 def _commit() -> str:
-    """The commit of the source tree, marked if there are uncommitted changes; empty outside a checkout."""
+    """The commit of the source tree, marked if anything but results has changed since; empty outside a checkout."""
     folder = Path(__file__).resolve().parents[1]
     if not (folder / ".git").exists():
         return ""
-    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+    # A benchmark that has just written its results does not mark those after it.
+    sources = (".", ":!benchmarks/results", ":!docs/figures")
+    dirty = git("status", "--porcelain", "--untracked-files=no", "--", *sources)
+    return git("describe", "--always", "--abbrev=12") + ("-dirty" if dirty else "")
 
 
 def _versions() -> dict[str, str]:
