@@ -39,10 +39,10 @@ from rich.console import Console
 from rich.table import Table
 
 import telos
-from telos.baselines.intervals import MeanInterval, bootstrap_mean
 from telos.baselines.machine import describe_machine
 from telos.baselines.progress import progress_bar
 from telos.baselines.reinforce import Reinforce
+from telos.baselines.stats import Interval, bootstrap_mean
 from telos.baselines.tabular_evaluation import expected_episode
 from telos.wrappers.specs import wrap
 
@@ -97,10 +97,10 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     for column, setting in enumerate(SETTINGS):
         own = [row for row in rows if row["setting"] == setting]
         for axis, value in zip(axes[:, column], ("solved", "steps"), strict=True):
-            axis.axhline(own[0][value]["mean"], color="black", linestyle="--", label="outcome alone")
+            axis.axhline(own[0][value]["estimate"], color="black", linestyle="--", label="outcome alone")
             for scheme, colour in COLOURS.items():
                 found = [row[value] for row in own if row["scheme"] == scheme]
-                means = np.array([each["mean"] for each in found])
+                means = np.array([each["estimate"] for each in found])
                 errors = [means - [each["low"] for each in found], [each["high"] for each in found] - means]
                 axis.errorbar(WEIGHTS, means, errors, color=colour, marker="o", markersize=4, capsize=3, label=scheme)
             axis.set(xscale="log", xticks=WEIGHTS, xticklabels=[f"{weight:g}" for weight in WEIGHTS])
@@ -148,8 +148,8 @@ def main(
         table = Table("scheme", "weight", "solved", "of outcome alone", "completed", "steps", box=box.SIMPLE)
         table.title = f"StepChain-v0, {setting}; at most {CEILING:.3f} can be solved"
         for row in own:
-            cells = [f"{MeanInterval(**row[value])}" for value in ("solved", "completion", "steps")]
-            share = row["solved"]["mean"] / own[0]["solved"]["mean"]
+            cells = [f"{Interval(**row[value])}" for value in ("solved", "completion", "steps")]
+            share = row["solved"]["estimate"] / own[0]["solved"]["estimate"]
             table.add_row(row["scheme"], f"{row['weight']:g}", cells[0], f"{share:.3f}", *cells[1:])
         console.print(table)
     console.print(f"mean over {seeds} seeds with 95 % intervals")

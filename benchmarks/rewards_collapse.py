@@ -44,10 +44,10 @@ from rich.console import Console
 from rich.table import Table
 
 import telos
-from telos.baselines.intervals import MeanInterval, bootstrap_mean
 from telos.baselines.machine import describe_machine
 from telos.baselines.progress import progress_bar
 from telos.baselines.reinforce import Reinforce
+from telos.baselines.stats import Interval, bootstrap_mean
 from telos.baselines.tabular_evaluation import Training, train
 from telos.wrappers.diagnostics import hacking_gap
 from telos.wrappers.specs import wrap
@@ -161,7 +161,7 @@ def draw(curves: dict[str, dict[str, Training]], path: Path) -> None:
             for axis, values in zip(axes[:, column], panels, strict=True):
                 intervals = [bootstrap_mean(point, resamples=1000) for point in values]
                 at = found.updates[: len(values)]
-                axis.plot(at, [each.mean for each in intervals], color=colour, label=scheme)
+                axis.plot(at, [each.estimate for each in intervals], color=colour, label=scheme)
                 low, high = [each.low for each in intervals], [each.high for each in intervals]
                 axis.fill_between(at, low, high, color=colour, alpha=0.2, linewidth=0)
                 axis.grid(alpha=0.3)
@@ -208,8 +208,8 @@ def main(
         table.title = f"{name}: at the start {own[0]['completion_at_start']:.3f} completed, {start:.3f} solved"
         table.box = box.SIMPLE
         for row in own:
-            cells = [f"{MeanInterval(**row[column]):{digits}}" for column, digits in COLUMNS.items()]
-            share = f"{row['solved']['mean'] / start:.3g}x"
+            cells = [f"{Interval(**row[column]):{digits}}" for column, digits in COLUMNS.items()]
+            share = f"{row['solved']['estimate'] / start:.3g}x"
             table.add_row(row["scheme"], *cells, share, "collapsed" if row["collapsed"] else "")
         console.print(table)
     console.print(

@@ -33,10 +33,10 @@ from rich.console import Console
 from rich.table import Table
 
 import telos
-from telos.baselines.intervals import MeanInterval, bootstrap_mean
 from telos.baselines.machine import describe_machine
 from telos.baselines.progress import progress_bar
 from telos.baselines.q_learning import QLearning
+from telos.baselines.stats import Interval, bootstrap_mean
 from telos.baselines.tabular_experience import EpisodeLog
 from telos.wrappers.specs import wrap
 
@@ -161,10 +161,8 @@ def main(
     for row in rows:
         more = "" if row["solved"] == 1.0 else "> "
         solved = f"{round(row['solved'] * seeds)} of {seeds}"
-        first = (
-            [f"{more}{MeanInterval(**row['first']):.0f}", f"{row['first_median']:.0f}"] if row["solved"] else ["", ""]
-        )
-        table.add_row(row["scheme"], solved, *first, f"{MeanInterval(**row['still']):.2f}")
+        first = [f"{more}{Interval(**row['first']):.0f}", f"{row['first_median']:.0f}"] if row["solved"] else ["", ""]
+        table.add_row(row["scheme"], solved, *first, f"{Interval(**row['still']):.2f}")
     console.print(table)
     console.print(f"mean over {seeds} seeds with 95 % intervals; where seeds fail, they count with all episodes")
     record = {"telos": telos.__version__, "machine": describe_machine(), "seeds": seeds, "episodes": episodes}

@@ -29,9 +29,9 @@ from rich.console import Console
 from rich.table import Table
 
 import telos
-from telos.baselines.intervals import MeanInterval, bootstrap_mean
 from telos.baselines.machine import describe_machine
 from telos.baselines.progress import progress_bar
+from telos.baselines.stats import Interval, bootstrap_mean
 from telos.wrappers import Episode, relabel
 
 Floats = NDArray[np.float64]
@@ -138,7 +138,7 @@ def measure(setting: Setting, seeds: int, weights: tuple[float, ...]) -> dict[st
     return found
 
 
-def describe(found: dict[str, Floats], at: int = 0) -> dict[str, dict[str, MeanInterval]]:
+def describe(found: dict[str, Floats], at: int = 0) -> dict[str, dict[str, Interval]]:
     """Means at one weight, and paired differences from one head and from the mean."""
     rows = {"optimum": {"worth": bootstrap_mean(found["optimum"][at])}}
     for name in SCHEMES:
@@ -151,7 +151,7 @@ def describe(found: dict[str, Floats], at: int = 0) -> dict[str, dict[str, MeanI
     return rows
 
 
-def plain(rows: dict[str, dict[str, MeanInterval]]) -> dict[str, dict[str, dict[str, float]]]:
+def plain(rows: dict[str, dict[str, Interval]]) -> dict[str, dict[str, dict[str, float]]]:
     """For JSON."""
     return {name: {what: asdict(found) for what, found in row.items()} for name, row in rows.items()}
 
@@ -171,7 +171,7 @@ def picture(by_weight: dict[str, Floats], by_labels: dict[int, dict[str, Floats]
         ):
             means = [bootstrap_mean(column, resamples=1000) for column in values]
             low, high = [each.low for each in means], [each.high for each in means]
-            axis.plot(places, [each.mean for each in means], color=colour, marker="o", markersize=3, label=name)
+            axis.plot(places, [each.estimate for each in means], color=colour, marker="o", markersize=3, label=name)
             axis.fill_between(places, low, high, color=colour, alpha=0.12, linewidth=0)
     axes[0].axhline(by_weight["optimum"][0].mean(), color="0.4", linestyle=":", label="optimum")
     axes[0].set(xscale="log", xlabel="weight of the divergence", ylabel="worth of the policy")
@@ -203,7 +203,7 @@ def main(
         total = 1 + len(LABELS) + len(OTHERS)
         by_weight = measure(standard, seeds, WEIGHTS)
         by_labels: dict[int, dict[str, Floats]] = {}
-        others: dict[str, dict[str, dict[str, MeanInterval]]] = {}
+        others: dict[str, dict[str, dict[str, Interval]]] = {}
         for labels in LABELS:
             bar.update(f"{labels} labels", (1 + len(by_labels)) / total)
             by_labels[labels] = measure(replace(standard, labels=labels), seeds, (WEIGHT,))
@@ -218,7 +218,7 @@ def main(
     columns = {f"{labels} labels": describe(found) for labels, found in by_labels.items()} | others
     table = Table("task", *SCHEMES, "optimum", box=box.SIMPLE, title="other tasks: worth")
     for name, found in columns.items():
-        table.add_row(name, *(f"{found[scheme]['worth'].mean:.3f}" for scheme in (*SCHEMES, "optimum")))
+        table.add_row(name, *(f"{found[scheme]['worth'].estimate:.3f}" for scheme in (*SCHEMES, "optimum")))
     console.print(table)
     table = Table("task", "above one head", "above the mean", box=box.SIMPLE, title=f"other tasks: {COMPARED}")
     for name, found in columns.items():

@@ -41,10 +41,10 @@ from rich.console import Console
 from rich.table import Table
 
 import telos
-from telos.baselines.intervals import MeanInterval, bootstrap_mean
 from telos.baselines.machine import describe_machine
 from telos.baselines.progress import progress_bar
 from telos.baselines.q_learning import QLearning
+from telos.baselines.stats import Interval, bootstrap_mean
 from telos.envs.tabular.mdp import TabularMDP
 from telos.envs.tabular.optimum import policy_evaluation, value_iteration
 from telos.wrappers import vector
@@ -166,7 +166,7 @@ def draw(curves: dict[str, Curve], path: Path) -> None:
     figure, axis = plt.subplots(figsize=(9, 4.8), constrained_layout=True)
     for name, curve in curves.items():
         intervals = [bootstrap_mean(point, resamples=1000) for point in curve.worth]
-        axis.plot(curve.steps, [each.mean for each in intervals], color=COLOURS[name], label=name)
+        axis.plot(curve.steps, [each.estimate for each in intervals], color=COLOURS[name], label=name)
         low, high = [each.low for each in intervals], [each.high for each in intervals]
         axis.fill_between(curve.steps, low, high, color=COLOURS[name], alpha=0.15, linewidth=0)
     axis.axhline(REACHED, color="black", linewidth=0.8, linestyle=":")
@@ -209,9 +209,9 @@ def main(
     table.title = f"FourRooms-v0: to {REACHED:.0%} of the optimum, {optimum.expected:.3f}, within {budget} steps"
     for row in rows:
         more = "" if row["reached"] == 1.0 else "> "
-        spans = [f"{more}{MeanInterval(**row[column]):.0f}" for column in ("episodes", "steps")]
+        spans = [f"{more}{Interval(**row[column]):.0f}" for column in ("episodes", "steps")]
         there = f"{round(row['reached'] * seeds)} of {seeds}"
-        table.add_row(row["potential"], there, *spans, f"{MeanInterval(**row['worth_at_end'])}", f"{row['limit']:.4f}")
+        table.add_row(row["potential"], there, *spans, f"{Interval(**row['worth_at_end'])}", f"{row['limit']:.4f}")
     console.print(table)
     console.print(f"mean over {seeds} seeds with 95 % intervals; where seeds fail, they count with their whole budget;")
     console.print("limit: what the best policy for what is paid is worth, as a share of the optimum, exactly")

@@ -36,9 +36,9 @@ from rich.table import Table
 from scipy.optimize import minimize
 
 import telos
-from telos.baselines.intervals import MeanInterval, bootstrap_mean
 from telos.baselines.machine import describe_machine
 from telos.baselines.progress import progress_bar
+from telos.baselines.stats import Interval, bootstrap_mean
 from telos.wrappers import Episode, relabel
 
 Floats = NDArray[np.float64]
@@ -138,7 +138,7 @@ def train(rewards: Floats, worth: Floats, weight: float, steps: int) -> dict[str
     return curves
 
 
-def describe(curves: dict[str, Floats]) -> dict[str, MeanInterval]:
+def describe(curves: dict[str, Floats]) -> dict[str, Interval]:
     """Each seed's peak, end and what it loses between, and the divergence at the end: means over seeds."""
     end, peak = curves["worth"][:, -1], curves["worth"].max(axis=1)
     found = {"peak": peak, "end": end, "lost": peak - end, "nats": curves["divergence"][:, -1]}
@@ -155,7 +155,7 @@ def at_divergence(curves: dict[str, Floats], nats: float) -> Floats:
 def band(axis: Any, places: Floats, values: Floats, colour: str, label: str) -> None:
     """Draws means, and shades their intervals, over seeds."""
     found = [bootstrap_mean(column, resamples=1000) for column in values.T]
-    axis.plot(places, [each.mean for each in found], color=colour, label=label)
+    axis.plot(places, [each.estimate for each in found], color=colour, label=label)
     low, high = [each.low for each in found], [each.high for each in found]
     axis.fill_between(places, low, high, color=colour, alpha=0.15, linewidth=0)
 
@@ -176,8 +176,10 @@ def draw(runs: dict[tuple[str, str, float], dict[str, Floats]], path: Path) -> N
             nats = np.linspace(0, min(5, free["divergence"][:, -1].mean()), 50)
             band(row[1], nats, np.transpose([at_divergence(free, value) for value in nats]), colour, scheme)
             ends = [bootstrap_mean(runs[task, scheme, weight]["worth"][:, -1]) for weight in WEIGHTS]
-            bars = np.transpose([(end.mean - end.low, end.high - end.mean) for end in ends])
-            row[2].errorbar(range(len(WEIGHTS)), [end.mean for end in ends], bars, color=colour, marker="o", capsize=3)
+            bars = np.transpose([(end.estimate - end.low, end.high - end.estimate) for end in ends])
+            row[2].errorbar(
+                range(len(WEIGHTS)), [end.estimate for end in ends], bars, color=colour, marker="o", capsize=3
+            )
         row[0].set(xscale="log", xlabel="step (weight 0)", ylabel=f"true reward\n({task})")
         row[1].set(xlabel="divergence from the start (nats, weight 0)")
         row[2].set(xlabel="weight of the divergence (at the end of training)")

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +13,7 @@ import numpy as np
 from telos.envs.engine.arrays import arrays_on, mapped
 from telos.envs.engine.episodes import Clock, Rules, WhenDone, begin_body, step_body
 from telos.envs.engine.family import Family
-from telos.envs.engine.kernels import Kernel, source_version
+from telos.envs.engine.kernels import Kernel
 from telos.envs.engine.threads import default_threads
 
 __all__ = ["Batch", "Snapshot", "Step", "View"]
@@ -242,12 +240,9 @@ def _check_agents(family: Family, keep_agents: bool) -> None:
 @cache
 def _kernels(rules: Rules, device: str) -> tuple[Kernel, Kernel]:
     """The two kernels of a family, made once a process."""
-    functions = [function for function in rules if callable(function)]
-    folders = tuple(sorted({Path(function.__code__.co_filename).parent for function in functions}))
-    names = [f"{function.__module__}.{function.__qualname__}" for function in functions]
-    identity = f"{names} {rules.number_of_terms} {rules.has_agents} {source_version(folders)}"
-    mark = hashlib.sha256(identity.encode()).hexdigest()[:8]
+    reset, step = (f"{function.__module__}.{function.__qualname__}" for function in rules.functions[:2])
+    folder = rules.folders[0]
     return (
-        Kernel(begin_body(rules), folders[0], f"the rule {names[0]} ({mark})", device),
-        Kernel(step_body(rules), folders[0], f"the rule {names[1]} ({mark})", device),
+        Kernel(begin_body(rules), folder, f"the rule {reset} ({rules.mark})", device),
+        Kernel(step_body(rules), folder, f"the rule {step} ({rules.mark})", device),
     )

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import enum
+import hashlib
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from telos.envs.engine.family import Family
+from telos.envs.engine.kernels import source_version
 from telos.envs.engine.random import episode_key, step_key
 from telos.envs.engine.rules import rule
 
@@ -71,12 +75,49 @@ class Rules(NamedTuple):
             bool(family.agents),
         )
 
+    @property
+    def functions(self) -> list[Callable[..., Any]]:
+        """The family's own rules, the one for resets first and the one for steps second."""
+        return [part for part in self if callable(part)]
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Where the sources of these are."""
+        return tuple(sorted({Path(function.__code__.co_filename).parent for function in self.functions}))
+
+    @property
+    def mark(self) -> str:
+        """Eight hexadecimal digits that no other rules have, nor these once a source has changed."""
+        return _mark(self)
+
+
+@cache
+def _mark(rules: Rules) -> str:
+    names = [f"{function.__module__}.{function.__qualname__}" for function in rules.functions]
+    identity = f"{names} {rules.number_of_terms} {rules.has_agents} {source_version(rules.folders)}"
+    return hashlib.sha256(identity.encode()).hexdigest()[:8]
+
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def _rule_of(rules: Rules) -> Callable[[F], F]:
+    """Like ``rule``, for functions that are made anew for each family's rules."""
+
+    def marked(function: F) -> F:
+        # Numba names machine code by the qualified name and a number that every process counts from 1. Code that is
+        # loaded from its cache may so have the name of code for other rules, and be called in its place.
+        function.__qualname__ += f"_{rules.mark}"
+        return rule(function)
+
+    return marked
+
 
 def begin_body(rules: Rules) -> Callable[..., None]:
     """``(i, rows, reseed, seeds, clock, state, params, view)``: begins an episode where ``rows`` says so."""
     begin_episode, show = _begin_episode(rules), _show(rules)
 
-    @rule
+    @_rule_of(rules)
     def begin(i, rows, reseed, seeds, clock, state, params, view):
         if rows[i]:
             if reseed:
@@ -97,7 +138,7 @@ def step_body(rules: Rules) -> Callable[..., None]:
     act = advance(rules)
     in_next_step, at_once = int(WhenDone.RESET_IN_NEXT_STEP), int(WhenDone.RESET_AT_ONCE)
 
-    @rule
+    @_rule_of(rules)
     def step(
         i,
         actions,
@@ -135,7 +176,7 @@ def step_body(rules: Rules) -> Callable[..., None]:
 def _begin_episode(rules: Rules) -> Callable[..., None]:
     reset_rule = rules.reset
 
-    @rule
+    @_rule_of(rules)
     def begin_episode(i, clock, state, params):
         clock.step[i] = 0
         clock.over[i] = False
@@ -150,7 +191,7 @@ def _show(rules: Rules) -> Callable[..., None]:
     if action_mask_rule is None:
         return observe_rule
 
-    @rule
+    @_rule_of(rules)
     def show(i, state, params, view):
         observe_rule(i, state, params, view[0])
         action_mask_rule(i, state, params, view[1])
@@ -174,7 +215,7 @@ def _all_over(i, clock):
 def _advance(rules: Rules) -> Callable[..., None]:
     step_rule, number_of_terms = rules.step, rules.number_of_terms
 
-    @rule
+    @_rule_of(rules)
     def advance(i, key, late, actions, clock, state, params, rewards, terms, metrics, terminated, truncated, acted):
         terminated[i] = step_rule(i, key, actions, state, params, terms, metrics)
         truncated[i] = late  # as Gymnasium's TimeLimit has it, also where the episode terminates
@@ -191,7 +232,7 @@ def _advance(rules: Rules) -> Callable[..., None]:
 def _advance_agents(rules: Rules) -> Callable[..., None]:
     step_rule, number_of_terms = rules.step, rules.number_of_terms
 
-    @rule
+    @_rule_of(rules)
     def advance(i, key, late, actions, clock, state, params, rewards, terms, metrics, terminated, truncated, acted):
         for agent in range(clock.over.shape[1]):
             terminated[i, agent] = clock.over[i, agent]
