@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 from rich.console import Console
@@ -12,9 +13,21 @@ from rich.markup import escape
 from rich.table import Table
 from tyro.extras import SubcommandApp
 
+if TYPE_CHECKING:
+    from telos.baselines.compare import Comparison
+
 __all__ = ["main"]
 
 Sandbox = Literal["docker", "bubblewrap"]
+
+_TRAINERS = {
+    "ppo": "telos.baselines.ppo:main",
+    "dqn": "telos.baselines.dqn:main",
+    "sb3-ppo": "telos.baselines.sb3_runs:ppo",
+    "sb3-dqn": "telos.baselines.sb3_runs:dqn",
+    "sb3-a2c": "telos.baselines.sb3_runs:a2c",
+}
+"""Training scripts, which take the command line's arguments."""
 
 app, swe = SubcommandApp(), SubcommandApp()
 _console = Console()
@@ -161,6 +174,98 @@ def rewards(
     report_rewards(env, run, wrap, env_args=env_args, episodes=episodes, seed=seed, max_steps=max_steps, out=out)
 
 
+@dataclass(frozen=True)
+class RunsToCompare:
+    """Which runs are compared, and how."""
+
+    runs: tyro.conf.Positional[tuple[str, ...]]
+    """Folders of runs, folders that hold such at any depth, or patterns of these."""
+    metric: str = "eval/return"
+    """What is compared: a name in the logs. More is better."""
+    normalise: tuple[float, float] | None = None
+    """Scores that become 0 and 1, such as those of a random and of a reference policy, in all environments."""
+    normalise_env: tyro.conf.UseAppendAction[tuple[tuple[str, float, float], ...]] = ()
+    """The same for one environment, such as CartPole-v1 20 500; repeat it for each."""
+    baseline: str | None = None
+    """Label that the others are compared with."""
+    threshold: float | None = None
+    """Score to reach, after normalisation: adds the steps until then."""
+    unfinished: bool = False
+    """Also count runs that did not finish, and compare at the last step that all reached."""
+
+    def load(self) -> Comparison:
+        """Reads and compares the runs, and prints the tables.
+
+        Raises:
+            InputError: If that cannot be done.
+        """
+        from telos.baselines.compare import load_comparison
+        from telos.baselines.compare_tables import print_comparison
+        from telos.baselines.input_errors import InputError, bad_input
+
+        if self.normalise is not None and self.normalise_env:
+            raise InputError("Give either --normalise, for all environments, or --normalise-env for each.")
+        of_one = {name: (low, high) for name, low, high in self.normalise_env}
+        with bad_input():
+            comparison = load_comparison(
+                self.runs,
+                self.metric,
+                normalise=of_one or self.normalise,
+                baseline=self.baseline,
+                threshold=self.threshold,
+                unfinished=self.unfinished,
+            )
+        print_comparison(comparison, _console)
+        return comparison
+
+
+@app.command
+def compare(args: Annotated[RunsToCompare, tyro.conf.arg(name="")], out: Path | None = None) -> None:
+    """Compares training runs by label: interquartile means with 95 % bootstrap intervals over runs.
+
+    Args:
+        args: Which, and how.
+        out: Folder for the tables as Markdown and JSON, and for the figures.
+    """
+    comparison = args.load()
+    if out is not None:
+        from telos.baselines.compare_page import write_comparison
+
+        write_comparison(comparison, out)
+        _console.print(str(out / "compare.md"), soft_wrap=True, highlight=False)
+
+
+@app.command
+def report(args: Annotated[RunsToCompare, tyro.conf.arg(name="")], out: Path = Path("report.html")) -> None:
+    """Compares training runs as `telos compare` does, in one HTML page that needs no network.
+
+    Args:
+        args: Which, and how.
+        out: The page.
+    """
+    from telos.baselines.compare_page import write_page
+
+    write_page(args.load(), out)
+    _console.print(str(out), soft_wrap=True, highlight=False)
+
+
+@app.command(name="train")
+def train_group() -> None:
+    """Trains a policy, such as `telos train ppo --env CartPole-v1`: see `telos train ppo --help`."""
+    _train([])
+
+
+def _train(arguments: list[str]) -> None:
+    """Runs a training script with its own arguments."""
+    from pkgutil import resolve_name
+
+    from telos.baselines.input_errors import InputError
+
+    if not arguments or arguments[0] not in _TRAINERS:
+        raise InputError(f"`telos train` needs one of {', '.join(_TRAINERS)}, and then its arguments or --help")
+    resolve_name(_TRAINERS[arguments[0]])(arguments[1:])
+
+
 @app.command(name="swe")
 def swe_group() -> None:
     """Images and tasks of SWEDocker-v0: see `telos swe --help`."""
@@ -181,6 +286,8 @@ def main() -> None:
         # tyro's command functions have one level; `swe` has a second.
         if arguments[:1] == ["swe"]:
             _run(swe, "telos swe", arguments[1:])
+        elif arguments[:1] == ["train"] and arguments[1:2] not in ([], ["--help"], ["-h"]):
+            _train(arguments[1:])
         else:
             _run(app, "telos", arguments)
     except (InputError, InfrastructureError, SandboxUnavailableError, ModuleNotFoundError) as error:

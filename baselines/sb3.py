@@ -35,12 +35,15 @@ class SB3VecEnv(VecEnv):
         envs: The vector environment.
 
     Raises:
-        ValueError: If its autoreset mode is another one.
+        ValueError: If its autoreset mode is another one, or its actions do not begin at 0.
     """
 
     def __init__(self, envs: VectorEnv[Any, Any, Any]) -> None:
         if envs.metadata.get("autoreset_mode") is not AutoresetMode.SAME_STEP:
             raise ValueError("Stable-Baselines3 resets in the same step: gym.make_vec(..., autoreset_mode='SameStep')")
+        first = getattr(envs.single_action_space, "start", 0)
+        if np.any(first):
+            raise ValueError(f"Stable-Baselines3 counts actions from 0, and these begin at {first}")
         self._envs = envs
         super().__init__(envs.num_envs, envs.single_observation_space, envs.single_action_space)
         self._seed: int | None = None
