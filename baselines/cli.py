@@ -278,7 +278,7 @@ def _run(commands: SubcommandApp, program: str, arguments: list[str]) -> None:
 
 def main() -> None:
     """Runs the command; errors that say what to do are printed without a traceback."""
-    from telos.baselines.input_errors import InputError
+    from telos.baselines.input_errors import InputError, print_error
     from telos.envs.swe.errors import InfrastructureError, SandboxUnavailableError
 
     try:
@@ -291,7 +291,7 @@ def main() -> None:
         else:
             _run(app, "telos", arguments)
     except (InputError, InfrastructureError, SandboxUnavailableError, ModuleNotFoundError) as error:
-        Console(stderr=True, soft_wrap=True).print(f"[red]error:[/] {escape(str(error))}")
+        print_error(error)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

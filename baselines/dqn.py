@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +24,6 @@ from torch.nn import functional
 
 from telos.baselines.action_values import ActionValues, GreedyPolicy, greedy
 from telos.baselines.checkpoints import Checkpoint, load_model
-from telos.baselines.evaluation import evaluate
 from telos.baselines.input_errors import InputError, bad_input
 from telos.baselines.networks import ObservationEncoder, VectorAdam
 from telos.baselines.replay import Batch, Player, Replay, Window
@@ -80,9 +78,7 @@ class Args(RunArgs):
     def check(self) -> None:
         """Raises ``InputError`` if the arguments do not fit."""
         super().check()
-        for name in ("batch_size", "n_step", "train_frequency", "target_frequency", "hidden", "log_every"):
-            if getattr(self, name) < 1:
-                raise InputError(f"--{name.replace('_', '-')} must be at least 1, got {getattr(self, name)}")
+        self.check_least(1, "batch_size", "n_step", "train_frequency", "target_frequency", "hidden", "log_every")
         if self.buffer_size < self.n_step * self.num_envs:
             raise InputError(f"--buffer-size must be at least n-step * num-envs, {self.n_step * self.num_envs}")
         for name in ("gamma", "epsilon_start", "epsilon_end", "exploration_fraction"):
@@ -251,17 +247,11 @@ def train(args: Args) -> Run:
                 learner.learn(step // args.train_frequency - before // args.train_frequency)
             if run.due(step, before, args.target_frequency):
                 learner.copy_to_target()
-            last, better = step >= args.total_steps, None
-            if last or run.due(step, before, args.log_every):
+            if step >= args.total_steps or run.due(step, before, args.log_every):
                 charts = {"charts/learning_rate": args.learning_rate, "charts/epsilon": epsilon}
                 run.log(step, learner.metrics() | charts)
-            if args.eval_episodes and (last or run.due(step, before, args.eval_every)):
-                policy = GreedyPolicy(learner.net, learner.encode)
-                found = evaluate(policy, args.env, args.env_kwargs, episodes=args.eval_episodes, device=device)
-                run.log(step, found.metrics())
-                better = found.returns.mean() if run.is_best(found.returns.mean()) else None
-            if last or run.stopped or better is not None or run.due(step, before, args.checkpoint_every):
-                run.save(step, learner.net.state_dict(), learner.state_dict(), best=better)
+            policy = GreedyPolicy(learner.net, learner.encode)
+            run.evaluate_and_save(step, before, policy, learner.net, learner.state_dict, device)
         run.finish(step)
     learner.training.envs.close()
     return run
@@ -277,8 +267,7 @@ def load_policy(folder: str | Path, *, best: bool = False) -> GreedyPolicy:
     Raises:
         FileNotFoundError: If there is no run, or no checkpoint yet.
     """
-    saved = json.loads((Path(folder) / "args.json").read_text())
-    args = Args(**{field.name: saved[field.name] for field in dataclasses.fields(Args)})
+    args = Args.of_run(folder)
     envs = make_envs(args.env, args.env_kwargs, 1)
     encode = ObservationEncoder(envs.single_observation_space, torch.device("cpu"))
     net = _network(args, encode, envs.single_action_space)

@@ -18,6 +18,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from telos.baselines.networks import ActorCritic, ObservationEncoder
+from telos.baselines.stats import iqm
 from telos.baselines.training_envs import EVALUATION_SEED, is_on_host, make_envs
 from telos.wrappers.arrays import arrays_of
 from telos.wrappers.infos import VectorInfo
@@ -54,11 +55,9 @@ class Evaluation:
 
     def metrics(self) -> dict[str, float]:
         """Means, and of returns also the interquartile mean and the standard deviation, as runs log them."""
-        ordered = np.sort(self.returns)
-        cut = len(ordered) // 4
         return {
             "eval/return": float(self.returns.mean()),
-            "eval/return_iqm": float(ordered[cut : len(ordered) - cut].mean()),
+            "eval/return_iqm": float(iqm(self.returns)),
             "eval/return_std": float(self.returns.std()),
             "eval/length": float(self.lengths.mean()),
             **{f"eval/{name}": float(values.mean()) for name, values in self.terms.items()},

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from torch import Tensor
 
 from telos.baselines.action_heads import action_head
 from telos.baselines.checkpoints import Checkpoint, load_model
-from telos.baselines.evaluation import NetworkPolicy, evaluate
+from telos.baselines.evaluation import NetworkPolicy
 from telos.baselines.input_errors import InputError, bad_input
 from telos.baselines.networks import ActorCritic, ObservationEncoder, VectorAdam
 from telos.baselines.rollouts import Rollout, Start, advantages_of, collect
@@ -343,14 +342,8 @@ def train(args: Args) -> Run:
             metrics = learner.step(rate)
             before, step = step, step + rollout_steps
             run.log(step, learner.training.episode_metrics() | metrics | {"charts/learning_rate": rate})
-            last, better = step >= args.total_steps, None
-            if args.eval_episodes and (last or run.due(step, before, args.eval_every)):
-                policy = NetworkPolicy(learner.net, learner.encode)
-                found = evaluate(policy, args.env, args.env_kwargs, episodes=args.eval_episodes, device=device)
-                run.log(step, found.metrics())
-                better = found.returns.mean() if run.is_best(found.returns.mean()) else None
-            if last or run.stopped or better is not None or run.due(step, before, args.checkpoint_every):
-                run.save(step, learner.net.state_dict(), learner.state_dict(), best=better)
+            policy = NetworkPolicy(learner.net, learner.encode)
+            run.evaluate_and_save(step, before, policy, learner.net, learner.state_dict, device)
         run.finish(step)
     learner.training.envs.close()
     return run
@@ -368,8 +361,7 @@ def load_policy(folder: str | Path, *, best: bool = False, deterministic: bool =
     Raises:
         FileNotFoundError: If there is no run, or no checkpoint yet.
     """
-    saved = json.loads((Path(folder) / "args.json").read_text())
-    args = Args(**{field.name: saved[field.name] for field in dataclasses.fields(Args)})
+    args = Args.of_run(folder)
     envs = make_envs(args.env, args.env_kwargs, 1)
     encode = ObservationEncoder(envs.single_observation_space, torch.device("cpu"))
     net = _network(args, encode, envs.single_action_space)

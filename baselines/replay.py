@@ -19,9 +19,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from torch import Tensor
 
 from telos.baselines.networks import ObservationEncoder
-from telos.baselines.training_envs import final_observations, is_on_host
-from telos.wrappers.arrays import arrays_of
-from telos.wrappers.infos import VectorInfo, trainable_rows
+from telos.baselines.training_envs import final_observations, is_on_host, trainable_steps
 
 __all__ = ["Batch", "Player", "Replay", "Step", "Window", "allowed", "to_env"]
 
@@ -122,7 +120,7 @@ class Player:
         seconds = time.perf_counter() - began
         self.observations, self.masks = self._encode(observations).clone(), allowed(observations, infos, self._encode)
         terminated, truncated = (torch.as_tensor(end, device=self._device) for end in ends)
-        learnable = ~self._waiting & self._trainable(rewards, infos)
+        learnable = ~self._waiting & trainable_steps(rewards, infos, self._device)
         done = (terminated | truncated) & ~self._waiting
         following, masks = self.observations, self.masks
         if self._next_step:
@@ -143,14 +141,6 @@ class Player:
             masks = masks.clone()
             masks[rows] = torch.ones_like(masks[rows]) if there is None else there
         return following, masks
-
-    def _trainable(self, rewards: Any, infos: dict[str, Any]) -> Any:
-        """Where the environment does not say that a step must not be learned from, bool ``(N,)`` or True."""
-        if "trainable" not in infos and "trainable" not in infos.get("final_info", ()):
-            return True
-        xp, n = arrays_of(rewards), self._envs.num_envs
-        rows = trainable_rows(VectorInfo(infos, n, xp), ~xp.zeros(n, dtype=xp.bool))
-        return torch.as_tensor(rows, dtype=torch.bool, device=self._device)
 
     def state_dict(self) -> dict[str, Any]:
         """Returns everything but the environments."""

@@ -19,10 +19,8 @@ from torch import Tensor
 
 from telos.baselines.action_heads import ActionHead
 from telos.baselines.networks import ActorCritic, ObservationEncoder
-from telos.baselines.training_envs import final_observations
+from telos.baselines.training_envs import final_observations, trainable_steps
 from telos.wrappers import split_reward
-from telos.wrappers.arrays import arrays_of
-from telos.wrappers.infos import VectorInfo, trainable_rows
 
 __all__ = ["Rollout", "Start", "advantages_of", "collect"]
 
@@ -135,7 +133,7 @@ def collect(
         seconds += time.perf_counter() - began
         terminated, truncated = (torch.as_tensor(end, device=device) for end in ends)
         rollout.terminated[t], rollout.truncated[t] = terminated, truncated
-        rollout.learnable[t] = rollout.active[t] & _trainable(rewards, infos, device)
+        rollout.learnable[t] = rollout.active[t] & trainable_steps(rewards, infos, device)
         for k, part in enumerate(split_reward(rewards, infos) if heads == 2 else (rewards,)):
             rollout.rewards[t, :, k] = torch.as_tensor(part, device=device)
         done = (terminated | truncated) & rollout.active[t]
@@ -153,15 +151,6 @@ def collect(
         rollout.finals[t, rows] = net(last, memory, torch.zeros_like(rows, dtype=torch.bool))[1]
     # The environments may write into what they handed out.
     return dataclasses.replace(start, observations=start.observations.clone()), seconds
-
-
-def _trainable(rewards: Any, infos: dict[str, Any], device: torch.device) -> Any:
-    """Where the environment does not say that a step must not be learned from, bool ``(N,)`` or True."""
-    if "trainable" not in infos and "trainable" not in infos.get("final_info", ()):
-        return True
-    xp = arrays_of(rewards)
-    rows = trainable_rows(VectorInfo(infos, len(rewards), xp), ~xp.zeros(len(rewards), dtype=xp.bool))
-    return torch.as_tensor(rows, dtype=torch.bool, device=device)
 
 
 def advantages_of(rollout: Rollout, gammas: Tensor, gae_lambda: float, episodic: Tensor) -> Tensor:

@@ -43,7 +43,8 @@ from telos.baselines.checkpoints import (
     whole_checkpoints,
     write_whole,
 )
-from telos.baselines.input_errors import InputError
+from telos.baselines.evaluation import Policy, evaluate
+from telos.baselines.input_errors import InputError, print_error
 from telos.baselines.machine import describe_machine
 from telos.baselines.progress import progress_bar
 from telos.wrappers.specs import parse_arguments
@@ -94,12 +95,24 @@ class RunArgs:
 
     def check(self) -> None:
         """Raises ``InputError`` if a number is out of range."""
-        for name in ("num_envs", "total_steps", "eval_every", "checkpoint_every"):
-            if getattr(self, name) < 1:
-                raise InputError(f"--{name.replace('_', '-')} must be at least 1, got {getattr(self, name)}")
-        for name in ("eval_episodes", "seed"):
-            if getattr(self, name) < 0:
-                raise InputError(f"--{name.replace('_', '-')} must be at least 0, got {getattr(self, name)}")
+        self.check_least(1, "num_envs", "total_steps", "eval_every", "checkpoint_every")
+        self.check_least(0, "eval_episodes", "seed")
+
+    def check_least(self, least: int, *names: str) -> None:
+        """Raises ``InputError`` if one of these arguments is below ``least``."""
+        for name in names:
+            if getattr(self, name) < least:
+                raise InputError(f"--{name.replace('_', '-')} must be at least {least}, got {getattr(self, name)}")
+
+    @classmethod
+    def of_run(cls, folder: str | Path) -> Self:
+        """Reads the arguments of a run.
+
+        Raises:
+            FileNotFoundError: If there is no run.
+        """
+        saved = json.loads((Path(folder) / "args.json").read_text())
+        return cls(**{field.name: saved[field.name] for field in dataclasses.fields(cls)})
 
     @property
     def env_kwargs(self) -> dict[str, Any]:
@@ -291,6 +304,37 @@ class Run:
         """Whether a multiple of ``every`` lies in ``(before, step]``, so that a resumed run keeps to the same steps."""
         return step // every > before // every
 
+    def evaluate_and_save(
+        self,
+        step: int,
+        before: int,
+        policy: Policy,
+        model: torch.nn.Module,
+        state: Callable[[], Mapping[str, Any]],
+        device: str = "cpu",
+    ) -> None:
+        """Evaluates and logs, and writes a checkpoint, where this is due after the steps in ``(before, step]``.
+
+        Both are at the end of the run; a checkpoint also before the script stops, and of the best evaluation so far.
+
+        Args:
+            step: Environment steps so far.
+            before: Environment steps at the last call.
+            policy: What is evaluated.
+            model: The networks.
+            state: Makes what else the script needs to go on, as ``save`` takes it.
+            device: Where environments are to be played, as in ``make_envs``.
+        """
+        args, best = self._args, None
+        last = step >= args.total_steps
+        if args.eval_episodes and (last or self.due(step, before, args.eval_every)):
+            found = evaluate(policy, args.env, args.env_kwargs, episodes=args.eval_episodes, device=device)
+            self.log(step, found.metrics())
+            worth = found.returns.mean()
+            best = worth if worth > self._best.get("value", -np.inf) else None
+        if last or self.stopped or best is not None or self.due(step, before, args.checkpoint_every):
+            self.save(step, model.state_dict(), state(), best=best)
+
     def save(
         self, step: int, model: Mapping[str, torch.Tensor], state: Mapping[str, Any], best: float | None = None
     ) -> None:
@@ -319,10 +363,6 @@ class Run:
         for old in self._checkpoints.iterdir():
             if old.is_dir() and old.name not in kept:
                 shutil.rmtree(old.rename(old.with_name(f".old-{old.name}")))
-
-    def is_best(self, value: float) -> bool:
-        """Whether an evaluation is better than that of the best checkpoint."""
-        return bool(value > self._best.get("value", -np.inf))
 
     def _load(self) -> Checkpoint | None:
         saved = whole_checkpoints(self.folder)
@@ -380,7 +420,7 @@ def command(
     try:
         run = train(args)
     except (InputError, ModuleNotFoundError) as error:
-        Console(stderr=True, soft_wrap=True).print(f"[red]error:[/] {escape(str(error))}")
+        print_error(error)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -19,12 +19,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import tyro
 from gymnasium import spaces
 from gymnasium.logger import warn
-from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -34,19 +32,11 @@ from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.type_aliases import TrainFrequencyUnit
 
 from telos.baselines.checkpoints import Checkpoint, load_model
-from telos.baselines.evaluation import evaluate
 from telos.baselines.input_errors import InputError, bad_input
 from telos.baselines.run import Run, RunArgs, command
 from telos.baselines.sb3 import SB3VecEnv
-from telos.baselines.training_envs import (
-    EpisodeTotals,
-    TrainingEnvs,
-    load_envs,
-    make_envs,
-    save_envs,
-    training_seed,
-)
-from telos.wrappers.specs import parse_arguments, wrap
+from telos.baselines.training_envs import TrainingEnvs, load_envs, make_training_envs, save_envs, training_seed
+from telos.wrappers.specs import parse_arguments
 
 __all__ = ["ALGORITHMS", "Args", "SB3Policy", "load", "main", "train"]
 
@@ -81,8 +71,7 @@ class Args(RunArgs):
     def check(self) -> None:
         """Raises ``InputError`` if the arguments do not fit."""
         super().check()
-        if self.log_every < 1:
-            raise InputError(f"--log-every must be at least 1, got {self.log_every}")
+        self.check_least(1, "log_every")
 
     def smoked(self, algorithm: str) -> Args:
         """These arguments for a run of a few updates."""
@@ -93,18 +82,6 @@ class Args(RunArgs):
         every: dict[str, Any] = {"eval_every": 128, "checkpoint_every": 128, "log_every": 64}
         small: dict[str, Any] = {"num_envs": 2, "total_steps": 256, "eval_episodes": 4}
         return dataclasses.replace(self, algorithm_arg=arguments, **every, **small)
-
-
-def _make_training_envs(args: Args) -> TrainingEnvs:
-    """As ``make_training_envs``, but always with resets in the same step."""
-    envs = make_envs(args.env, args.env_kwargs, args.num_envs)
-    if envs.metadata["autoreset_mode"] is not AutoresetMode.SAME_STEP:
-        envs.close()
-        mode = {"autoreset_mode": AutoresetMode.SAME_STEP}
-        envs = gym.make_vec(args.env, args.num_envs, vectorization_mode="sync", vector_kwargs=mode, **args.env_kwargs)
-    raw = EpisodeTotals(envs)
-    paid = EpisodeTotals(wrap(raw, *args.wrap)) if args.wrap else raw
-    return TrainingEnvs(paid, raw, paid)
 
 
 def _make_model(algorithm: str, args: Args, envs: SB3VecEnv) -> Any:
@@ -185,15 +162,10 @@ class _RunCallback(BaseCallback):
         if self._leaves or self.num_timesteps == before:
             return
         self.step = step = self.num_timesteps
-        last, better = step >= args.total_steps, None
-        if last or run.due(step, before, args.log_every):
+        if step >= args.total_steps or run.due(step, before, args.log_every):
             run.log(step, self._metrics())
-        if args.eval_episodes and (last or run.due(step, before, args.eval_every)):
-            found = evaluate(SB3Policy(self.model), args.env, args.env_kwargs, episodes=args.eval_episodes)
-            run.log(step, found.metrics())
-            better = found.returns.mean() if run.is_best(found.returns.mean()) else None
-        if last or run.stopped or better is not None or run.due(step, before, args.checkpoint_every):
-            run.save(step, self.model.policy.state_dict(), _state_dict(self.model, self._training), best=better)
+        state = partial(_state_dict, self.model, self._training)
+        run.evaluate_and_save(step, before, SB3Policy(self.model), self.model.policy, state)
         self._leaves = run.stopped
 
     def _metrics(self) -> dict[str, float]:
@@ -249,7 +221,7 @@ def train(algorithm: str, args: Args) -> Run:
     with bad_input():
         args.check()
         args = args.smoked(algorithm) if args.smoke else args
-        training = _make_training_envs(args)
+        training = make_training_envs(args.env, args.env_kwargs, args.num_envs, args.wrap, same_step=True)
         envs = SB3VecEnv(training.envs)
         model = _make_model(algorithm, args, envs)
         envs.seed(training_seed(args.seed, args.num_envs))
@@ -277,9 +249,13 @@ def load(folder: str | Path, *, best: bool = False) -> BaseAlgorithm:
     Raises:
         FileNotFoundError: If there is no run, or no checkpoint yet.
     """
-    saved, fields = json.loads((Path(folder) / "args.json").read_text()), dataclasses.fields(Args)
-    args = dataclasses.replace(Args(**{field.name: saved[field.name] for field in fields}), device="cpu")
-    model: BaseAlgorithm = _make_model(saved["algorithm"], args, SB3VecEnv(_make_training_envs(args).envs))
+    algorithm = json.loads((Path(folder) / "args.json").read_text())["algorithm"]
+    args = dataclasses.replace(Args.of_run(folder), device="cpu")
+    model: BaseAlgorithm = _make_model(
+        algorithm,
+        args,
+        SB3VecEnv(make_training_envs(args.env, args.env_kwargs, args.num_envs, args.wrap, same_step=True).envs),
+    )
     model.policy.load_state_dict(load_model(Path(folder), best))
     return model
 

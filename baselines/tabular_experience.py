@@ -1,7 +1,6 @@
 """Experience of tabular learners: transitions between numbered states, and what episodes were worth unshaped.
 
 * ``TabularPlayer`` - steps a vector environment and hands out transitions by the states' numbers
-* ``EpisodeLog`` - sums the reward terms of whole episodes, below all reward wrappers
 """
 
 from __future__ import annotations
@@ -11,10 +10,10 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
+from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
-__all__ = ["EpisodeLog", "Floats", "Integers", "TabularPlayer", "TabularStep"]
+__all__ = ["Floats", "Integers", "TabularPlayer", "TabularStep"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -114,58 +113,3 @@ class TabularPlayer:
         if len(self._shape) == 1:
             return np.asarray(observation, np.int64).reshape(len(observation))
         return np.asarray(np.ravel_multi_index(tuple(observation.T), self._shape), np.int64)
-
-
-class EpisodeLog(VectorWrapper[Any, Any, Any, Any, Any]):
-    """Sums the reward terms of each episode. Put it below the reward wrappers: it logs what these cannot touch.
-
-    Args:
-        env: A vector environment that pays in named terms (``info["reward_terms"]``).
-    """
-
-    def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
-        super().__init__(env)
-        self._next_step = env.metadata.get("autoreset_mode") is AutoresetMode.NEXT_STEP
-        self._sums: dict[str, Floats] = {}
-        self._lengths = np.zeros(self.num_envs, np.int64)
-        self._resetting = np.zeros(self.num_envs, np.bool_)
-        self._finished: list[dict[str, NDArray[Any]]] = []
-
-    def _clear(self, rows: NDArray[np.bool_]) -> None:
-        for total in (*self._sums.values(), self._lengths):
-            total[rows] = 0
-
-    def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """Begins episodes; unfinished ones are not logged."""
-        mask = (options or {}).get("reset_mask", np.ones(self.num_envs, np.bool_))
-        self._clear(mask)
-        self._resetting[mask] = False
-        return super().reset(seed=seed, options=options)
-
-    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
-        """Takes a step, and logs the episodes that it ends."""
-        observation, rewards, terminated, truncated, infos = super().step(actions)
-        # Where a step is described in final_info, terms at the top are 0, and the other way round.
-        for part in (infos, infos.get("final_info", {})):
-            for name, values in part.get("reward_terms", {}).items():
-                if not name.startswith("_"):
-                    self._sums[name] = self._sums.get(name, 0.0) + values
-        self._lengths += ~self._resetting
-        done = (terminated | truncated) & ~self._resetting
-        if done.any():
-            (rows,) = np.nonzero(done)
-            episode = {name: total[rows] for name, total in self._sums.items()}
-            self._finished.append({"row": rows, "length": self._lengths[rows], **episode})
-            self._clear(done)
-        self._resetting = done if self._next_step else np.zeros_like(done)
-        return observation, rewards, terminated, truncated, infos
-
-    def take(self) -> dict[str, NDArray[Any]]:
-        """Hands out the episodes finished since the last call, in the order of their ends.
-
-        Returns:
-            One entry an episode in each array: ``row``, the environment; ``length``, its steps; and each reward term's
-            sum under its name. Empty if there are none.
-        """
-        finished, self._finished = self._finished, []
-        return {name: np.concatenate([part[name] for part in finished]) for name in (finished[0] if finished else ())}

@@ -2,9 +2,8 @@
 
 * ``make_envs`` - the environments, native where there is a native vector entry point
 * ``make_training_envs`` - these, with reward wrappers between two logs of episodes
-* ``EpisodeTotals`` - each finished episode's length and the sums of its reward terms
 * ``training_seed`` - seeds of environments, apart from those of evaluations
-* ``final_observations``, ``is_on_host`` - what comes out of environments
+* ``final_observations``, ``trainable_steps``, ``is_on_host`` - what comes out of environments
 * ``save_envs``, ``load_envs`` - running episodes in a checkpoint
 * ``RewardScale`` - rewards in units of the returns' deviation
 """
@@ -22,20 +21,19 @@ import numpy as np
 import torch
 from gymnasium.envs.registration import load_env_creator
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
-from numpy.typing import NDArray
 from torch import Tensor
 
 import telos  # noqa: F401 - registers the environments
+from telos.baselines.episode_totals import EpisodeTotals
 from telos.wrappers import batching
 from telos.wrappers.arrays import arrays_of
-from telos.wrappers.infos import VectorInfo
+from telos.wrappers.infos import VectorInfo, trainable_rows
 from telos.wrappers.networks import RunningMoments
 from telos.wrappers.specs import wrap
 from telos.wrappers.stacks import Face
 
 __all__ = [
     "EVALUATION_SEED",
-    "EpisodeTotals",
     "RewardScale",
     "TrainingEnvs",
     "final_observations",
@@ -44,6 +42,7 @@ __all__ = [
     "make_envs",
     "make_training_envs",
     "save_envs",
+    "trainable_steps",
     "training_seed",
 ]
 
@@ -69,7 +68,9 @@ def training_seed(seed: int, num_envs: int, resumes: int = 0) -> int:
     return int(drawn % np.uint64(EVALUATION_SEED - num_envs))
 
 
-def make_envs(env_id: str, kwargs: dict[str, Any], num_envs: int, device: str = "cpu") -> VectorEnv[Any, Any, Any]:
+def make_envs(
+    env_id: str, kwargs: dict[str, Any], num_envs: int, device: str = "cpu", same_step: bool = False
+) -> VectorEnv[Any, Any, Any]:
     """Makes a vector environment that resets itself: in the same step where it can.
 
     Args:
@@ -77,97 +78,31 @@ def make_envs(env_id: str, kwargs: dict[str, Any], num_envs: int, device: str = 
         kwargs: The environment's arguments.
         num_envs: Number of environments.
         device: Given to native environments that have such an argument, unless ``kwargs`` has it.
+        same_step: Whether it must reset in the same step: where the native one does not, single environments do.
 
     Raises:
         ValueError: If a native environment does not reset itself.
         gymnasium.error.Error: If there is no such environment.
     """
-    spec = gym.spec(env_id)
-    if spec.vector_entry_point is None:
-        return gym.make_vec(
-            env_id,
-            num_envs,
-            vectorization_mode="sync",
-            vector_kwargs={"autoreset_mode": AutoresetMode.SAME_STEP.value},
-            **kwargs,
-        )
-    entry: Any = spec.vector_entry_point
-    takes = inspect.signature(load_env_creator(entry) if isinstance(entry, str) else entry).parameters
-    offered = {"autoreset_mode": AutoresetMode.SAME_STEP.value, "device": device}
-    given = {name: value for name, value in offered.items() if name in takes}
-    envs = gym.make_vec(env_id, num_envs, vectorization_mode="vector_entry_point", **{**given, **kwargs})
-    if envs.metadata.get("autoreset_mode") not in (AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP):
-        raise ValueError(f"{env_id} does not reset itself: its metadata has no such 'autoreset_mode'")
-    return envs
-
-
-class EpisodeTotals(VectorWrapper[Any, Any, Any, Any, Any]):
-    """Sums the reward terms of each episode, at the place in the stack where it is put.
-
-    Args:
-        env: A vector environment; one that names no reward terms pays one, ``reward``. Its arrays may be NumPy's or
-            PyTorch's.
-    """
-
-    def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
-        super().__init__(env)
-        self._next_step = env.metadata.get("autoreset_mode") is AutoresetMode.NEXT_STEP
-        self._begin(np.zeros(self.num_envs))
-
-    def _begin(self, like: Any) -> None:
-        xp = arrays_of(like)
-        self._sums: dict[str, Any] = {}
-        self._lengths = xp.zeros(self.num_envs, dtype=xp.int64)
-        self._waiting = xp.zeros(self.num_envs, dtype=xp.bool)
-        self._finished: list[dict[str, Any]] = []
-        self._library = xp.array_type
-
-    def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """Begins all episodes; unfinished ones are not counted."""
-        self._begin(self._lengths)
-        return super().reset(seed=seed, options=options)
-
-    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
-        """Takes a step, and sums up the episodes that it ends."""
-        observation, rewards, terminated, truncated, infos = super().step(actions)
-        if not isinstance(rewards, self._library):
-            self._begin(rewards)
-        xp, active = arrays_of(rewards), ~self._waiting
-        for name, values in VectorInfo(infos, self.num_envs, xp).read_terms(rewards, active).items():
-            # Not in place: arrays with the same content may be handed out again.
-            earned = xp.where(active, values, 0.0) if self._next_step else values
-            self._sums[name] = self._sums.get(name, xp.zeros(self.num_envs)) + earned
-        self._lengths = self._lengths + active
-        done = (terminated | truncated) & active
-        if done.any():
-            totals = {"length": self._lengths, **self._sums}
-            self._finished.append({name: total[done] for name, total in totals.items()})
-            self._sums = {name: total * ~done for name, total in self._sums.items()}
-            self._lengths = self._lengths * ~done
-        if self._next_step:
-            self._waiting = done
-        return observation, rewards, terminated, truncated, infos
-
-    def take(self) -> dict[str, NDArray[np.float64]]:
-        """Hands out the episodes that ended since the last call, in the order of their ends.
-
-        Returns:
-            ``length``, ``return`` and each term's sum, one entry an episode. Empty if there are none.
-        """
-        finished, self._finished = self._finished, []
-        names = dict.fromkeys(name for part in finished for name in part)
-        totals = {
-            name: np.concatenate([_on_host(part.get(name, part["length"] * 0.0)) for part in finished])
-            for name in names
-        }
-        if totals:
-            length = totals.pop("length")
-            totals = {"length": length, "return": np.sum(list(totals.values()), axis=0), **totals}
-        return totals
-
-
-def _on_host(values: Any) -> NDArray[np.float64]:
-    return np.asarray(values.cpu() if isinstance(values, Tensor) else values, np.float64)
+    entry: Any = gym.spec(env_id).vector_entry_point
+    if entry is not None:
+        takes = inspect.signature(load_env_creator(entry) if isinstance(entry, str) else entry).parameters
+        offered = {"autoreset_mode": AutoresetMode.SAME_STEP.value, "device": device}
+        given = {name: value for name, value in offered.items() if name in takes}
+        envs = gym.make_vec(env_id, num_envs, vectorization_mode="vector_entry_point", **{**given, **kwargs})
+        mode = envs.metadata.get("autoreset_mode")
+        if mode not in (AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP):
+            raise ValueError(f"{env_id} does not reset itself: its metadata has no such 'autoreset_mode'")
+        if mode is AutoresetMode.SAME_STEP or not same_step:
+            return envs
+        envs.close()
+    return gym.make_vec(
+        env_id,
+        num_envs,
+        vectorization_mode="sync",
+        vector_kwargs={"autoreset_mode": AutoresetMode.SAME_STEP.value},
+        **kwargs,
+    )
 
 
 @dataclass
@@ -206,12 +141,17 @@ class TrainingEnvs:
             "charts/episodic_length": raw["length"].mean(),
         }
         for prefix, totals in (("reward", raw), ("paid", paid)):
-            means |= {f"{prefix}/{k}": v.mean() for k, v in totals.items() if k not in ("return", "length")}
+            means |= {f"{prefix}/{k}": v.mean() for k, v in totals.items() if k not in ("row", "return", "length")}
         return {name: float(value) for name, value in means.items()}
 
 
 def make_training_envs(
-    env_id: str, kwargs: dict[str, Any], num_envs: int, specs: tuple[str, ...] = (), device: str = "cpu"
+    env_id: str,
+    kwargs: dict[str, Any],
+    num_envs: int,
+    specs: tuple[str, ...] = (),
+    device: str = "cpu",
+    same_step: bool = False,
 ) -> TrainingEnvs:
     """Makes environments, the log of raw episodes, reward wrappers and the log of paid episodes, from the inside out.
 
@@ -221,12 +161,13 @@ def make_training_envs(
         num_envs: Number of environments.
         specs: Reward wrappers, see ``telos.wrappers.specs``.
         device: As in ``make_envs``.
+        same_step: As in ``make_envs``.
 
     Raises:
         ValueError: If a wrapper or its arguments are wrong, or as ``make_envs``.
         gymnasium.error.Error: If there is no such environment.
     """
-    raw = EpisodeTotals(make_envs(env_id, kwargs, num_envs, device))
+    raw = EpisodeTotals(make_envs(env_id, kwargs, num_envs, device, same_step))
     paid = EpisodeTotals(wrap(raw, *specs)) if specs else raw
     return TrainingEnvs(paid, raw, paid)
 
@@ -243,6 +184,21 @@ def final_observations(space: gym.Space[Any], infos: dict[str, Any], rows: Any) 
     if isinstance(finals, np.ndarray) and finals.dtype == object:
         return batching.batch_many(space, [finals[int(row)] for row in rows])
     return batching.row_in(finals, rows)
+
+
+def trainable_steps(rewards: Any, infos: dict[str, Any], device: torch.device) -> Any:
+    """Where the environment does not say that a step must not be learned from: bool ``(num_envs,)`` or True.
+
+    Args:
+        rewards: Of the step, ``(num_envs,)``, an array or a tensor.
+        infos: Of the step.
+        device: Where the answer is to be.
+    """
+    if "trainable" not in infos and "trainable" not in infos.get("final_info", ()):
+        return True
+    xp = arrays_of(rewards)
+    rows = trainable_rows(VectorInfo(infos, len(rewards), xp), ~xp.zeros(len(rewards), dtype=xp.bool))
+    return torch.as_tensor(rows, dtype=torch.bool, device=device)
 
 
 def is_on_host(observations: Any) -> bool:

@@ -33,11 +33,11 @@ from rich.console import Console
 from rich.table import Table
 
 import telos
+from telos.baselines.episode_totals import EpisodeTotals
 from telos.baselines.machine import describe_machine
 from telos.baselines.progress import progress_bar
 from telos.baselines.q_learning import QLearning
 from telos.baselines.stats import Interval, bootstrap_mean
-from telos.baselines.tabular_experience import EpisodeLog
 from telos.wrappers.specs import wrap
 
 LAST = 100  # episodes at the end that say whether the treasure is still found
@@ -79,7 +79,7 @@ DRAWN = {
 
 def learn(scheme: Scheme, size: int, seeds: int, episodes: int) -> NDArray[np.bool_]:
     """Whether each episode of each seed found the treasure, ``(episodes, seeds)``."""
-    log = EpisodeLog(gym.make_vec("DeepSea-v0", seeds, autoreset_mode="SameStep", size=size))
+    log = EpisodeTotals(gym.make_vec("DeepSea-v0", seeds, autoreset_mode="SameStep", size=size))
     learner = QLearning(
         wrap(log, *scheme.specs),
         discount=0.99,

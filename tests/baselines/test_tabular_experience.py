@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 import telos  # noqa: F401 - registers the environments
+from telos.baselines.episode_totals import EpisodeTotals
 from telos.baselines.tabular_evaluation import expected_episode, train
-from telos.baselines.tabular_experience import EpisodeLog, TabularPlayer
+from telos.baselines.tabular_experience import TabularPlayer
 from telos.wrappers.specs import wrap
 
 MODES = ("SameStep", "NextStep")
@@ -37,8 +38,8 @@ def test_transitions_follow_the_table(mode):
 def test_vector_environments_of_gymnasium_give_the_same(mode):
     arguments = {"num_envs": 3, "goal_distance": 2, "horizon": 4}
     sync = {"vectorization_mode": "sync", "vector_kwargs": {"autoreset_mode": mode}}
-    native = EpisodeLog(gym.make_vec("LoiterChain-v0", autoreset_mode=mode, **arguments))
-    others = EpisodeLog(gym.make_vec("LoiterChain-v0", **sync, **arguments))
+    native = EpisodeTotals(gym.make_vec("LoiterChain-v0", autoreset_mode=mode, **arguments))
+    others = EpisodeTotals(gym.make_vec("LoiterChain-v0", **sync, **arguments))
     players = [TabularPlayer(wrap(envs, "gated:threshold=1"), seed=0) for envs in (native, others)]
     for actions in np.random.default_rng(0).integers(2, size=(60, 3)):
         first, second = (player.step(actions) for player in players)
@@ -72,7 +73,7 @@ def test_unfit_environments_are_refused(env_id, arguments, message):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_log_holds_what_single_environments_pay(mode):
-    envs = EpisodeLog(gym.make_vec("StepChain-v0", num_envs=3, autoreset_mode=mode))
+    envs = EpisodeTotals(gym.make_vec("StepChain-v0", num_envs=3, autoreset_mode=mode))
     shaped = wrap(envs, "clip:weight=7", "outcome")
     player, rng = TabularPlayer(shaped, seed=5), np.random.default_rng(1)
     made = [[], [], []]
@@ -102,7 +103,7 @@ def test_log_holds_what_single_environments_pay(mode):
 
 
 def test_log_forgets_episodes_that_are_cut_by_a_reset():
-    envs = EpisodeLog(gym.make_vec("LoiterChain-v0", num_envs=2, autoreset_mode="SameStep"))
+    envs = EpisodeTotals(gym.make_vec("LoiterChain-v0", num_envs=2, autoreset_mode="SameStep"))
     envs.reset(seed=0)
     envs.step(np.zeros(2, int))
     envs.reset(options={"reset_mask": np.array([True, False])})
@@ -117,7 +118,7 @@ def test_log_forgets_episodes_that_are_cut_by_a_reset():
 @pytest.mark.parametrize("observe_time", [False, True])
 def test_expected_episode_is_the_mean_of_played_ones(observe_time):
     arguments = {"autoreset_mode": "SameStep", "observe_time": observe_time, "num_steps": 2, "max_steps": 6}
-    envs = EpisodeLog(gym.make_vec("StepChain-v0", 2000, **arguments))
+    envs = EpisodeTotals(gym.make_vec("StepChain-v0", 2000, **arguments))
     mdp, rng = envs.unwrapped.to_tabular(), np.random.default_rng(0)
     player = TabularPlayer(envs, seed=0)
     policy = rng.dirichlet(np.ones(3), size=player.num_states)

@@ -492,6 +492,9 @@ class Supervisor:
     def freeze(self, request: Request, payload: bytes) -> tuple[Reply, bytes]:
         """Kills every process of the agent, so that nothing changes the tree while the host reads it."""
         self.kill_since(0, shell_too=True)
+        # What the dead left in the pipe, such as the shell's notices of its jobs' ends, is not the next command's.
+        while self.read_output(HeadTail(0)):
+            pass
         self.exports = b""
         self.cwd = self.settings["cwd"]
         self.restart_shell()
