@@ -1,6 +1,6 @@
 # Two commands do everything: `make demo` and `make test`.
 PYTHON ?= python3
-SANDBOX ?= docker
+SANDBOX ?= auto
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
@@ -12,14 +12,15 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 	$(PIP) --editable '.[report]'
 	@touch $@
 
+.venv/baselines: .venv/report
+	$(PIP) --editable '.[baselines]'
+	@touch $@
+
 .venv/dev: .venv/report
 	$(PIP) --editable '.[dev]'
 	@touch $@
 
-demo: .venv/report
-ifeq ($(SANDBOX),docker)
-	$(BIN)/telos swe build-image
-endif
+demo: .venv/baselines
 	$(BIN)/telos demo --sandbox $(SANDBOX)
 
 test: .venv/dev

@@ -17,9 +17,9 @@ from gymnasium import spaces
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["ActionHead", "Bernoullis", "Categoricals", "Gaussian", "action_head"]
+__all__ = ["FORBIDDEN", "ActionHead", "Bernoullis", "Categoricals", "Gaussian", "action_head"]
 
-_FORBIDDEN = -1e9
+FORBIDDEN = -1e9
 """Logit of an action that the mask forbids: its probability is exactly 0, and 0 times it is 0, not NaN."""
 
 
@@ -60,6 +60,9 @@ class Categoricals(ActionHead):
         sizes: Number of options of each.
         starts: The number of each choice's first option.
         shape: Of one action.
+
+    Attributes:
+        sizes: As given.
     """
 
     _place: Tensor
@@ -69,7 +72,8 @@ class Categoricals(ActionHead):
     def __init__(self, sizes: Any, starts: Any, shape: tuple[int, ...]) -> None:
         super().__init__()
         self.outputs, self.shape = int(sizes.sum()), shape
-        self._choices, self._widest = len(sizes), int(sizes.max())
+        self.sizes, self._choices, self._widest = sizes, len(sizes), int(sizes.max())
+        self._from_zero = not np.any(starts)
         self._even = bool((sizes == self._widest).all())
         options = np.arange(self._widest)
         there = options < sizes[:, None]
@@ -85,14 +89,17 @@ class Categoricals(ActionHead):
     def _logits(self, outputs: Tensor, mask: Tensor | None) -> Tensor:
         logits = self._table(outputs)
         if mask is not None:
-            logits = logits.masked_fill(~self._table(mask), _FORBIDDEN)
-        return logits if self._even else logits.masked_fill(~self._there, 2 * _FORBIDDEN)
+            logits = logits.masked_fill(~self._table(mask), FORBIDDEN)
+        return logits if self._even else logits.masked_fill(~self._there, 2 * FORBIDDEN)
+
+    def noise(self, shape: torch.Size, generator: torch.Generator) -> Tensor:
+        """Draws from Gumbel's distribution. The option with the largest sum of logit and noise is drawn."""
+        return torch.empty(shape, device=generator.device).exponential_(generator=generator).clamp_(1e-20).log_().neg_()
 
     def sample(self, outputs: Tensor, mask: Tensor | None, generator: torch.Generator) -> Tensor:
         """Draws by the Gumbel maximum, which needs no normalised probabilities."""
         logits = self._logits(outputs, mask)
-        noise = torch.empty_like(logits).exponential_(generator=generator).clamp_(min=1e-20)
-        return (logits - noise.log_()).argmax(dim=2).view(-1, *self.shape)
+        return (logits + self.noise(logits.shape, generator)).argmax(dim=2).view(-1, *self.shape)
 
     def mode(self, outputs: Tensor, mask: Tensor | None) -> Tensor:
         """See ``ActionHead``."""
@@ -106,7 +113,7 @@ class Categoricals(ActionHead):
 
     def to_env(self, actions: Tensor) -> Tensor:
         """See ``ActionHead``."""
-        return actions + self._starts.view(self.shape)
+        return actions if self._from_zero else actions + self._starts.view(self.shape)
 
 
 class Bernoullis(ActionHead):
@@ -120,10 +127,13 @@ class Bernoullis(ActionHead):
         super().__init__()
         self.outputs, self.shape, self.dtype = math.prod(shape), shape, torch.int8
 
+    def noise(self, shape: torch.Size, generator: torch.Generator) -> Tensor:
+        """Draws uniform numbers. A bit whose probability is above its number is 1."""
+        return torch.rand(shape, generator=generator, device=generator.device)
+
     def sample(self, outputs: Tensor, mask: Tensor | None, generator: torch.Generator) -> Tensor:
         """See ``ActionHead``."""
-        draws = torch.rand(outputs.shape, generator=generator, device=outputs.device)
-        return self._bits(draws < outputs.float().sigmoid(), mask)
+        return self._bits(self.noise(outputs.shape, generator) < outputs.float().sigmoid(), mask)
 
     def mode(self, outputs: Tensor, mask: Tensor | None) -> Tensor:
         """See ``ActionHead``."""

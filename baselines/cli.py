@@ -19,10 +19,16 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 Sandbox = Literal["docker", "bubblewrap"]
+DemoSandbox = Literal["auto", "docker", "bubblewrap", "none"]
 
 _TRAINERS = {
     "ppo": "telos.baselines.ppo:main",
     "dqn": "telos.baselines.dqn:main",
+    "ippo": "telos.baselines.ippo:main",
+    "mappo": "telos.baselines.mappo:main",
+    "grpo": "telos.baselines.grpo:main",
+    "bc": "telos.baselines.bc:main",
+    "decision-transformer": "telos.baselines.decision_transformer:main",
     "sb3-ppo": "telos.baselines.sb3_runs:ppo",
     "sb3-dqn": "telos.baselines.sb3_runs:dqn",
     "sb3-a2c": "telos.baselines.sb3_runs:a2c",
@@ -42,14 +48,18 @@ def list_everything(
     Args:
         kind: What to list.
     """
-    from telos.baselines.policies.swe import POLICIES
+    from telos.baselines.policies.registry import POLICIES
+    from telos.baselines.policies.swe import POLICIES as SWE_POLICIES
     from telos.envs.registry import ENVIRONMENTS
     from telos.wrappers.registry import TRANSFORMS
 
     sections: dict[str, list[tuple[str, ...]]] = {
         "environments": [(name, row.summary) for name, row in ENVIRONMENTS.items()],
         "wrappers": [(name, row.paper, row.timing, row.invariance, row.summary) for name, row in TRANSFORMS.items()],
-        "policies": [(name, "SWEDocker-v0") for name in POLICIES],
+        "policies": [
+            *((name, row.summary, " ".join(row.environments) or "any") for name, row in POLICIES.items()),
+            *((name, "Repairs by a script; see `telos swe scripted`.", "SWEDocker-v0") for name in SWE_POLICIES),
+        ],
     }
     for title, rows in sections.items():
         if kind in ("all", title):
@@ -124,9 +134,9 @@ def health(repeats: int = 3, jobs: int = 2, sandbox: Sandbox = "docker", out: Pa
     sys.exit(0 if check_health(repeats, jobs, sandbox, out) else 1)
 
 
-@app.command
-def demo(
-    tasks: int = 12, sandbox: Sandbox = "docker", seed: int = 0, jobs: int = 2, out: Path = Path("runs/demo")
+@swe.command(name="scripted")
+def scripted(
+    tasks: int = 12, sandbox: Sandbox = "docker", seed: int = 0, jobs: int = 2, out: Path = Path("runs/swe-scripted")
 ) -> None:
     """Repairs real repositories with scripted policies and scores the episodes under direct and gated reward.
 
@@ -137,9 +147,23 @@ def demo(
         jobs: Episodes at a time.
         out: Folder for the table, the figure and the report.
     """
-    from telos.baselines.swe_demo import run_demo
+    from telos.baselines.swe_scripted import score_policies
 
-    run_demo(tasks, sandbox, seed, jobs, out)
+    score_policies(tasks, sandbox, seed, jobs, out)
+
+
+@app.command
+def demo(sandbox: DemoSandbox = "auto", jobs: int = 2, out: Path = Path("runs/demo")) -> None:
+    """Trains small policies with and without gated reward, on a chain and on real repositories, and compares them.
+
+    Args:
+        sandbox: Where repositories are repaired: auto takes what works here, none leaves them out.
+        jobs: Runs at a time.
+        out: Folder for runs, tables, figures and the report.
+    """
+    from telos.baselines.demo import run_demo
+
+    sys.exit(run_demo(sandbox, jobs, out))
 
 
 @app.command
@@ -266,10 +290,68 @@ def _train(arguments: list[str]) -> None:
     resolve_name(_TRAINERS[arguments[0]])(arguments[1:])
 
 
+@app.command(name="evaluate")
+def evaluate_group() -> None:
+    """Plays a policy and writes a run for `telos compare`: see `telos evaluate --help`."""
+    _evaluate(["--help"])
+
+
+def _evaluate(arguments: list[str]) -> None:
+    """Evaluates a policy; its arguments are read here as they come with PyTorch, which other commands do not need."""
+    from telos.baselines.policy_runs import EvaluateArgs, evaluate_policy
+
+    args = tyro.cli(EvaluateArgs, prog="telos evaluate", args=arguments)
+    found, folder = evaluate_policy(args)
+    table = Table.grid(padding=(0, 2))
+    for name, value in found.metrics().items():
+        table.add_row(name, f"{value:.6g}")
+    error = found.returns.std() / max(len(found.returns) - 1, 1) ** 0.5
+    table.add_row("standard error of eval/return", f"{error:.3g}")
+    _console.print(table)
+    _console.print(str(folder), soft_wrap=True, highlight=False)
+
+
+@app.command(name="record")
+def record_group() -> None:
+    """Plays a policy and writes its episodes to a file: see `telos record --help`."""
+    _record(["--help"])
+
+
+def _record(arguments: list[str]) -> None:
+    """Records episodes, see ``_evaluate``."""
+    from telos.baselines.record_command import RecordArgs, record
+
+    record(tyro.cli(RecordArgs, prog="telos record", args=arguments))
+
+
+@app.command(name="sweep")
+def sweep_group() -> None:
+    """Trains on several environments with several seeds: see `telos sweep --help`."""
+    _sweep(["--help"])
+
+
+def _sweep(arguments: list[str]) -> None:
+    """Runs a sweep; what stands behind ``--`` is for its training scripts."""
+    from telos.baselines.sweep import SweepArgs, plan_runs, run_sweep
+    from telos.baselines.sweep_report import exit_status_of, progress_of, report_sweep
+
+    at = arguments.index("--") if "--" in arguments else len(arguments)
+    args = tyro.cli(SweepArgs, prog="telos sweep", args=arguments[:at])
+    planned = plan_runs(args, arguments[at + 1 :], list(_TRAINERS))
+    with progress_of(planned) as show:
+        outcomes, stopped_by = run_sweep(args, planned, show)
+    report_sweep(outcomes, args.out, _console, args.compare and not stopped_by)
+    sys.exit(exit_status_of(outcomes, stopped_by))
+
+
 @app.command(name="swe")
 def swe_group() -> None:
     """Images and tasks of SWEDocker-v0: see `telos swe --help`."""
     _run(swe, "telos swe", ["--help"])
+
+
+_WITH_OWN_ARGUMENTS = {"evaluate": _evaluate, "record": _record, "sweep": _sweep}
+"""Commands that read their arguments themselves."""
 
 
 def _run(commands: SubcommandApp, program: str, arguments: list[str]) -> None:
@@ -283,11 +365,13 @@ def main() -> None:
 
     try:
         arguments = sys.argv[1:]
-        # tyro's command functions have one level; `swe` has a second.
+        # tyro's command functions have one level, and their arguments are read when this module is.
         if arguments[:1] == ["swe"]:
             _run(swe, "telos swe", arguments[1:])
         elif arguments[:1] == ["train"] and arguments[1:2] not in ([], ["--help"], ["-h"]):
             _train(arguments[1:])
+        elif arguments[:1] and arguments[0] in _WITH_OWN_ARGUMENTS:
+            _WITH_OWN_ARGUMENTS[arguments[0]](arguments[1:])
         else:
             _run(app, "telos", arguments)
     except (InputError, InfrastructureError, SandboxUnavailableError, ModuleNotFoundError) as error:

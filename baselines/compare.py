@@ -101,7 +101,7 @@ class EnvironmentComparison:
 
     Attributes:
         environment: Its id and arguments.
-        step: Where scores are compared: the last step that all runs reached.
+        step: Where scores are compared: the last step that all runs reached; 0 if none was trained.
         groups: One a label.
     """
 
@@ -202,7 +202,8 @@ def compare_runs(
 ) -> Comparison:
     """Compares runs. Higher scores are better. Intervals are 95 % stratified bootstrap intervals over runs.
 
-    Between logged steps, runs are interpolated linearly. Runs that are stopped or unfinished, have no such metric, or
+    Between logged steps, runs are interpolated linearly. Policies that were only evaluated have their score at every
+    step. Runs that are stopped or unfinished, have no such metric, or
     end with an evaluation that is not finite are left out, and named.
 
     Args:
@@ -311,8 +312,9 @@ def _compare_environment(
     for label, runs in groups.items():
         logged = [run.series(metric).finite() for run in runs]
         found[label] = [Series(each.steps, (each.values - low) / (high - low)) for each in logged]
-    everyone = [each for series in found.values() for each in series]
-    first, last = max(int(each.steps[0]) for each in everyone), min(int(each.steps[-1]) for each in everyone)
+    everyone = [each for label, series in found.items() for each in _trained(groups[label], series)]
+    first = max((int(each.steps[0]) for each in everyone), default=0)
+    last = min((int(each.steps[-1]) for each in everyone), default=0)
     if first > last:
         raise ValueError(
             f"the runs of {name} have no step of {metric} in common: one begins at {first}, one ends at {last}."
@@ -323,7 +325,8 @@ def _compare_environment(
         improvement = None
         if baseline in scores and label != baseline and min(len(scores[label]), len(scores[baseline])) > 1:
             improvement = probability_of_improvement(scores[label], scores[baseline])
-        cut = [each.between(first, last) for each in found[label]]
+        begins = [first if run.trained else 0 for run in runs]
+        cut = [each.between(begin, last) for begin, each in zip(begins, found[label], strict=True)]
         compared.append(
             Group(
                 label=label,
@@ -337,6 +340,11 @@ def _compare_environment(
             )
         )
     return EnvironmentComparison(name, last, tuple(compared))
+
+
+def _trained(runs: Sequence[RecordedRun], series: Sequence[Series]) -> list[Series]:
+    """Those of runs that trained; the others have no steps that could be in common."""
+    return [each for run, each in zip(runs, series, strict=True) if run.trained]
 
 
 def _curve(series: Sequence[Series]) -> Curve:

@@ -45,12 +45,15 @@ def fairness_warnings(name: str, groups: Mapping[str, list[RecordedRun]], metric
     """What makes the comparison on one environment less than fair or certain."""
     texts = []
     ends = {
-        label: sorted({int(run.series(metric).finite().steps[-1]) for run in runs}) for label, runs in groups.items()
+        label: sorted({int(run.series(metric).finite().steps[-1]) for run in runs if run.trained})
+        for label, runs in groups.items()
     }
     if len({end for each in ends.values() for end in each}) > 1:
-        spans = "; ".join(f"{label} at {', '.join(f'{end:,}' for end in each)}" for label, each in ends.items())
+        spans = "; ".join(f"{label} at {', '.join(f'{end:,}' for end in each)}" for label, each in ends.items() if each)
         texts.append(f"{name}: runs end at different steps, and only what all reached is compared: {spans}.")
-    few = [f"{label} ({len(runs)})" for label, runs in groups.items() if len(runs) < FEW_RUNS]
+    # One policy that was only evaluated has no interval.
+    with_interval = {label: runs for label, runs in groups.items() if len(runs) > 1 or runs[0].trained}
+    few = [f"{label} ({len(runs)})" for label, runs in with_interval.items() if len(runs) < FEW_RUNS]
     if few:
         texts.append(f"{name}: intervals of fewer than {FEW_RUNS} runs are too narrow: {', '.join(few)}.")
     for label, runs in groups.items():

@@ -3,7 +3,7 @@
 * ``Policy`` - what is evaluated
 * ``NetworkPolicy`` - the policy of a network
 * ``evaluate`` - plays exactly so many episodes
-* ``evaluate_in`` - the same in environments that are there
+* ``evaluate_in`` - the same in environments that are there; ``shares_of`` - how many episodes each plays
 * ``Evaluation`` - what these were worth
 """
 
@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 
 from telos.baselines.networks import ActorCritic, ObservationEncoder
 from telos.baselines.stats import iqm
+from telos.baselines.told_rewards import with_told_rewards
 from telos.baselines.training_envs import EVALUATION_SEED, is_on_host, make_envs
 from telos.wrappers.arrays import arrays_of
 from telos.wrappers.infos import VectorInfo
 
-__all__ = ["Evaluation", "NetworkPolicy", "Policy", "evaluate", "evaluate_in"]
+__all__ = ["Evaluation", "NetworkPolicy", "Policy", "evaluate", "evaluate_in", "shares_of"]
 
 
 class Policy(Protocol):
@@ -127,19 +128,24 @@ def evaluate(
         envs.close()
 
 
+def shares_of(episodes: int, num_envs: int) -> NDArray[np.int64]:
+    """How many episodes each environment plays, int64 ``(num_envs,)``: they differ by one at most."""
+    return np.full(num_envs, episodes // num_envs) + (np.arange(num_envs) < episodes % num_envs)
+
+
 def evaluate_in(
     envs: VectorEnv[Any, Any, Any], policy: Policy, episodes: int, seed: int, max_steps: int = 1_000_000
 ) -> Evaluation:
     """As ``evaluate``, in environments that reset themselves.
 
     Every environment plays a fixed share of the episodes, which differ by one at most. Whoever takes the episodes that
-    end first counts short ones too often.
+    end first counts short ones too often. A policy that is a ``ToldRewards`` is told what its steps pay.
 
     Raises:
         ValueError: If episodes do not end.
     """
-    n = envs.num_envs
-    shares = np.full(n, episodes // n) + (np.arange(n) < episodes % n)
+    envs, n = with_told_rewards(envs, policy), envs.num_envs
+    shares = shares_of(episodes, n)
     next_step = envs.metadata.get("autoreset_mode") is AutoresetMode.NEXT_STEP
     observations, infos = envs.reset(seed=seed)
     begins, waiting = np.ones(n, np.bool_), np.zeros(n, np.bool_)

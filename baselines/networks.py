@@ -2,28 +2,32 @@
 
 * ``ObservationEncoder`` - observations of a vector environment as one tensor
 * ``ActorCritic`` - policy and values: perceptrons, convolutions for images, and a recurrent cell if asked
-* ``VectorAdam`` - an optimiser that is quick for small networks
+* ``VectorAdam`` - an optimiser that is quick for small networks; ``cpu_threads`` - PyTorch's, for a while
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from gymnasium import spaces
+from numba import njit
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from telos.baselines.action_heads import ActionHead
 from telos.wrappers.networks import RunningMoments, encoder
 
-__all__ = ["ActorCritic", "ObservationEncoder", "VectorAdam"]
+__all__ = ["CLIP", "IMAGE_FEATURES", "ActorCritic", "ObservationEncoder", "VectorAdam", "cpu_threads"]
 
-_IMAGE_FEATURES = 512
+IMAGE_FEATURES = 512
 """Units behind the convolutions (Mnih et al., Nature 2015)."""
 
-_CLIP = 10.0
+CLIP = 10.0
 """Normalised observations are clipped to [-10, 10] (Engstrom et al., ICLR 2020)."""
 
 
@@ -50,76 +54,82 @@ class ObservationEncoder:
 
     def __init__(self, space: spaces.Space[Any], device: torch.device) -> None:
         self._masked = isinstance(space, spaces.Dict) and "action_mask" in space.spaces
-        self._space, self.device = space, device
+        self.device = device
         self._image = isinstance(space, spaces.Box) and space.dtype == np.uint8 and len(space.shape) == 3
         self.high = 1.0
         if isinstance(space, spaces.Box) and self._image:
             self.high = float(space.high.max())
             self.shape, self.dtype = space.shape, torch.uint8
         else:
-            self.shape, self.dtype = (self._size(space),), torch.float32
+            self._leaves = [leaf for leaf in _leaves(space) if not self._masked or leaf.path != ("action_mask",)]
+            self.shape, self.dtype = (sum(leaf.size for leaf in self._leaves),), torch.float32
 
     @property
     def image(self) -> bool:
         """Whether observations are images."""
         return self._image
 
-    def _size(self, space: spaces.Space[Any]) -> int:
-        if isinstance(space, spaces.Dict):
-            return sum(self._size(part) for name, part in space.spaces.items() if not self._is_mask(space, name))
-        if isinstance(space, spaces.Tuple):
-            return sum(self._size(part) for part in space.spaces)
-        if isinstance(space, (spaces.Box, spaces.MultiBinary)):
-            return math.prod(space.shape)
-        if isinstance(space, spaces.Discrete):
-            return int(space.n)
-        if isinstance(space, spaces.MultiDiscrete):
-            return int(space.nvec.sum())
-        raise ValueError(
-            f"there is no network for observations in {space}; there is for Box, Discrete, MultiBinary, MultiDiscrete, "
-            "and Dict or Tuple of these"
-        )
-
-    def _is_mask(self, space: spaces.Dict, name: str) -> bool:
-        return self._masked and space is self._space and name == "action_mask"
-
-    def _tensor(self, values: Any) -> Tensor:
-        return torch.as_tensor(values, device=self.device)
-
     def __call__(self, observations: Any) -> Tensor:
         """Returns a batch as a tensor of shape ``(n, *shape)``; it may share memory with the environment's."""
         if self._image:
-            return self._tensor(observations)
-        parts = self._parts(self._space, observations)
-        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
-
-    def _parts(self, space: spaces.Space[Any], values: Any) -> list[Tensor]:
-        if isinstance(space, spaces.Dict):
-            named = [(part, values[name]) for name, part in space.items() if not self._is_mask(space, name)]
-            return [tensor for part, value in named for tensor in self._parts(part, value)]
-        if isinstance(space, spaces.Tuple):
-            return [t for part, value in zip(space.spaces, values, strict=True) for t in self._parts(part, value)]
-        tensor = self._tensor(values)
-        flat = tensor.reshape(len(tensor), -1)
-        if isinstance(space, spaces.Discrete):
-            return [_one_hot(flat, np.array([space.n]), np.array([space.start]))]
-        if isinstance(space, spaces.MultiDiscrete):
-            return [_one_hot(flat, space.nvec.reshape(-1), space.start.reshape(-1))]
-        return [flat.float()]
+            return torch.as_tensor(observations, device=self.device)
+        parts = [leaf.encode(observations) for leaf in self._leaves]
+        if len(parts) == 1:
+            return torch.as_tensor(parts[0], device=self.device)
+        on_host = isinstance(parts[0], np.ndarray)
+        return torch.as_tensor(np.concatenate(parts, axis=1) if on_host else torch.cat(parts, 1), device=self.device)
 
     def action_mask(self, observations: Any, infos: dict[str, Any]) -> Tensor | None:
         """Returns which actions are allowed, bool ``(n, entries)``, from observations or infos; None if not told."""
         mask = observations["action_mask"] if self._masked else infos.get("action_mask")
         if mask is None:
             return None
-        tensor = self._tensor(mask)
+        tensor = torch.as_tensor(mask, device=self.device)
         return tensor.reshape(len(tensor), -1) != 0
 
 
-def _one_hot(values: Tensor, sizes: Any, starts: Any) -> Tensor:
-    places = torch.as_tensor(np.cumsum(sizes) - sizes - starts, device=values.device)
-    hot = torch.zeros(len(values), int(sizes.sum()), device=values.device)
-    return hot.scatter_(1, values.long() + places, 1.0)
+class _Leaf(NamedTuple):
+    """A part of an observation: where it is, its size when encoded, and for choices the place of each one's 0."""
+
+    path: tuple[Any, ...]
+    size: int
+    places: NDArray[np.int64] | None
+
+    def encode(self, observations: Any) -> Any:
+        """Returns this part of a batch, float32 ``(n, size)``, an array or a tensor as it comes."""
+        values = observations
+        for key in self.path:
+            values = values[key]
+        if isinstance(values, Tensor):
+            flat = values.reshape(len(values), -1)
+            if self.places is None:
+                return flat.float()
+            hot = torch.zeros(len(flat), self.size, device=flat.device)
+            return hot.scatter_(1, flat.long() + torch.as_tensor(self.places, device=flat.device), 1.0)
+        rows = np.reshape(values, (len(values), -1))
+        if self.places is None:
+            return rows.astype(np.float32, copy=False)
+        ones = np.zeros((len(rows), self.size), np.float32)
+        ones[np.arange(len(rows))[:, None], rows + self.places] = 1.0
+        return ones
+
+
+def _leaves(space: spaces.Space[Any], path: tuple[Any, ...] = ()) -> list[_Leaf]:
+    if isinstance(space, spaces.Dict):
+        return [leaf for name, part in space.items() for leaf in _leaves(part, (*path, name))]
+    if isinstance(space, spaces.Tuple):
+        return [leaf for k, part in enumerate(space.spaces) for leaf in _leaves(part, (*path, k))]
+    if isinstance(space, (spaces.Box, spaces.MultiBinary)):
+        return [_Leaf(path, math.prod(space.shape), None)]
+    if isinstance(space, spaces.Discrete):
+        return [_Leaf(path, int(space.n), np.array([-space.start], np.int64))]
+    if isinstance(space, spaces.MultiDiscrete):
+        sizes = space.nvec.reshape(-1).astype(np.int64)
+        return [_Leaf(path, int(sizes.sum()), np.cumsum(sizes) - sizes - space.start.reshape(-1))]
+    raise ValueError(
+        f"there is no network for observations in {space}; there is for Box, Discrete, MultiBinary, MultiDiscrete, "
+        "and Dict or Tuple of these"
+    )
 
 
 def linear(inputs: int, outputs: int, gain: float, generator: torch.Generator) -> nn.Linear:
@@ -146,6 +156,10 @@ class ActorCritic(nn.Module):
         normalised: Whether to normalise observations, unless they are images, by what ``normalise_by`` sets.
         seed: Of the weights.
 
+    Attributes:
+        image: Whether observations are images.
+        feature_size: Numbers that ``features`` returns of a row.
+
     Source: orthogonal weights with gains sqrt(2), 0.01 for the policy's outputs and 1 for the values: CleanRL.
     """
 
@@ -166,15 +180,15 @@ class ActorCritic(nn.Module):
         super().__init__()
         self.head, self.hidden = head, hidden
         generator, gain = torch.Generator().manual_seed(seed), math.sqrt(2.0)
-        self._image, self._high = observations.image, observations.high
+        self.image, self._high = observations.image, observations.high
         self.normalised = normalised and not observations.image
         self.cell = None
         size, own_layers = math.prod(observations.shape), 2
         self.shared: nn.Module = nn.Identity()
         if observations.image:
             # All of that network but its last layer.
-            convolutions = encoder(np.random.default_rng(seed), observations.shape, _IMAGE_FEATURES, 1)[:-1]
-            self.shared, size, own_layers = convolutions, _IMAGE_FEATURES, 0
+            convolutions = encoder(np.random.default_rng(seed), observations.shape, IMAGE_FEATURES, 1)[:-1]
+            self.shared, size, own_layers = convolutions, IMAGE_FEATURES, 0
         elif recurrent:
             self.shared = nn.Sequential(linear(size, hidden, gain, generator), nn.Tanh())
             size, own_layers = hidden, 0
@@ -187,6 +201,7 @@ class ActorCritic(nn.Module):
                 else:
                     nn.init.zeros_(parameter)
             size = hidden
+        self.feature_size = size
 
         def network(outputs: int, last_gain: float) -> nn.Sequential:
             layers: list[nn.Module] = []
@@ -222,10 +237,17 @@ class ActorCritic(nn.Module):
         Returns:
             ``(rows, outputs)``, ``(rows, values)`` and ``(n, hidden)``.
         """
-        if self._image:
+        features, memory = self.features(observations, memory, begins)
+        return self.actor(features), self.critic(features), memory
+
+    def features(
+        self, observations: Tensor, memory: Tensor | None = None, begins: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Returns what policy and values have in common, ``(rows, feature_size)``, and what is remembered."""
+        if self.image:
             observations = observations.float() / self._high
         elif self.normalised:
-            observations = ((observations - self._mean) / self._scale).clamp(-_CLIP, _CLIP)
+            observations = ((observations - self._mean) / self._scale).clamp(-CLIP, CLIP)
         features = self.shared(observations)
         if self.cell is not None:
             assert memory is not None
@@ -236,14 +258,29 @@ class ActorCritic(nn.Module):
                 memory = self.cell(feature, memory * keep)
                 remembered.append(memory)
             features = torch.cat(remembered)
-        return self.actor(features), self.critic(features), memory
+        return features, memory
+
+
+@contextmanager
+def cpu_threads(number: int | None) -> Iterator[None]:
+    """A context in which PyTorch takes so many CPU threads; None: as many as before.
+
+    One is best for small networks: where other work shares the cores, threads that wait for each other at every small
+    operation take ten times as long.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(number or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class VectorAdam:
     """Adam for a small network, whose parameters and gradients become views of one vector each.
 
-    Clipping the gradient and a step are then ten operations altogether. PyTorch's own take longer than the rest of an
-    update of a small network.
+    Clipping the gradient and a step are then ten operations altogether, and one on a CPU. PyTorch's own take longer
+    than the rest of an update of a small network.
 
     Args:
         net: The network, on its device.
@@ -270,13 +307,13 @@ class VectorAdam:
 
     def step(self, learning_rate: float, max_norm: float) -> None:
         """Clips the gradient to a norm and takes a step."""
-        first, second = self._BETAS
         self._steps += 1
-        self._gradient.mul_((max_norm / (self._gradient.norm() + 1e-6)).clamp_(max=1.0))
-        self._mean.lerp_(self._gradient, 1.0 - first)
-        self._square.mul_(second).addcmul_(self._gradient, self._gradient, value=1.0 - second)
-        deviation = (self._square / (1.0 - second**self._steps)).sqrt_().add_(self._epsilon)
-        self._values.addcdiv_(self._mean, deviation, value=-learning_rate / (1.0 - first**self._steps))
+        vectors: Any = self._values, self._gradient, self._mean, self._square
+        numbers: Any = learning_rate, max_norm, self._epsilon, self._steps, *self._BETAS
+        if self._values.device.type == "cpu" and self._values.dtype == torch.float32:
+            _adam_on_cpu(*(vector.numpy() for vector in vectors), *numbers)
+        else:
+            _adam(*vectors, *numbers)
 
     def state_dict(self) -> dict[str, Any]:
         """Returns a copy of the state, without the parameters."""
@@ -287,3 +324,51 @@ class VectorAdam:
         self._mean.copy_(state["mean"])
         self._square.copy_(state["square"])
         self._steps = state["steps"]
+
+
+def _adam(
+    values: Tensor,
+    gradient: Tensor,
+    mean: Tensor,
+    square: Tensor,
+    learning_rate: float,
+    max_norm: float,
+    epsilon: float,
+    steps: int,
+    first: float,
+    second: float,
+) -> None:
+    gradient.mul_((max_norm / (gradient.norm() + 1e-6)).clamp_(max=1.0))
+    mean.lerp_(gradient, 1.0 - first)
+    square.mul_(second).addcmul_(gradient, gradient, value=1.0 - second)
+    deviation = (square / (1.0 - second**steps)).sqrt_().add_(epsilon)
+    values.addcdiv_(mean, deviation, value=-learning_rate / (1.0 - first**steps))
+
+
+# Sums may be taken in another order: without that they would take most of the time.
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
+def _adam_on_cpu(
+    values: Any,
+    gradient: Any,
+    mean: Any,
+    square: Any,
+    learning_rate: float,
+    max_norm: float,
+    epsilon: float,
+    steps: int,
+    first: float,
+    second: float,
+) -> None:
+    """The same as ``_adam`` in two passes."""
+    one, total = np.float32(1.0), np.float32(0.0)
+    for k in range(len(gradient)):
+        total += gradient[k] * gradient[k]
+    scale = np.float32(min(1.0, max_norm / (math.sqrt(total) + 1e-6)))
+    keep, keep_square, small = np.float32(first), np.float32(second), np.float32(epsilon)
+    rate = np.float32(learning_rate / (1.0 - first**steps))
+    corrected = np.float32(1.0 / (1.0 - second**steps))
+    for k in range(len(gradient)):
+        slope = gradient[k] * scale
+        mean[k] = keep * mean[k] + (one - keep) * slope
+        square[k] = keep_square * square[k] + (one - keep_square) * slope * slope
+        values[k] -= rate * mean[k] / (np.sqrt(square[k] * corrected) + small)

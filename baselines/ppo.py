@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Self
 
 import torch
 from gymnasium import spaces
@@ -22,15 +23,15 @@ from torch import Tensor
 
 from telos.baselines.action_heads import action_head
 from telos.baselines.checkpoints import Checkpoint, load_model
-from telos.baselines.evaluation import NetworkPolicy
+from telos.baselines.evaluation import Evaluation, NetworkPolicy, Policy
+from telos.baselines.hand_gradients import HandGradient
 from telos.baselines.input_errors import InputError, bad_input
-from telos.baselines.networks import ActorCritic, ObservationEncoder, VectorAdam
-from telos.baselines.rollouts import Rollout, Start, advantages_of, collect
+from telos.baselines.networks import ActorCritic, ObservationEncoder, VectorAdam, cpu_threads
+from telos.baselines.rollouts import Act, Batch, Rollout, acting, advantages_of, begin, collect
 from telos.baselines.run import Run, RunArgs, command
 from telos.baselines.training_envs import (
     RewardScale,
     TrainingEnvs,
-    is_on_host,
     load_envs,
     make_envs,
     make_training_envs,
@@ -41,7 +42,7 @@ from telos.wrappers.intrinsic import IntrinsicBonus
 from telos.wrappers.networks import RunningMoments
 from telos.wrappers.specs import parse_stack
 
-__all__ = ["PPO", "Args", "Batch", "load_policy", "losses_of", "main", "train"]
+__all__ = ["PPO", "Args", "Batch", "learn", "load_policy", "losses_of", "main", "train"]
 
 
 @dataclass
@@ -90,6 +91,8 @@ class Args(RunArgs):
     """With --compile, also record CUDA graphs (mode "reduce-overhead")."""
     bf16: bool = False
     """Compute losses in bfloat16 where autocasting finds it safe."""
+    threads: int = 0
+    """CPU threads of PyTorch; 0 for one, or with images for as many as PyTorch takes by itself."""
 
     def check(self) -> None:
         """Raises ``InputError`` if the arguments do not fit."""
@@ -97,6 +100,7 @@ class Args(RunArgs):
         rows = self.num_envs if self.recurrent else self.num_envs * self.num_steps
         if not 1 <= self.num_minibatches <= rows:
             raise InputError(f"--num-minibatches must be from 1 to {rows}, got {self.num_minibatches}")
+        self.check_least(0, "threads")
         if self.num_steps < 1 or self.update_epochs < 1:
             raise InputError("--num-steps and --update-epochs must be at least 1")
         if self.cudagraphs and not self.compile:
@@ -107,7 +111,12 @@ class Args(RunArgs):
         """Whether an intrinsic wrapper pays bonuses."""
         return any(issubclass(transform, IntrinsicBonus) for transform, _ in parse_stack(*self.wrap))
 
-    def smoked(self) -> Args:
+    def rounded(self) -> Self:
+        """These arguments with a number of steps that is one of whole rollouts."""
+        steps = self.num_envs * self.num_steps
+        return dataclasses.replace(self, total_steps=-(-self.total_steps // steps) * steps)
+
+    def smoked(self) -> Self:
         """These arguments for a run of a few updates."""
         return dataclasses.replace(
             self,
@@ -120,28 +129,6 @@ class Args(RunArgs):
             eval_episodes=4,
             checkpoint_every=128,
         )
-
-
-class Batch(NamedTuple):
-    """B steps to learn from, as in ``Rollout`` without the axis of time; in whole sequences if there is a memory."""
-
-    observations: Tensor
-    masks: Tensor | None
-    actions: Tensor
-    log_probs: Tensor
-    advantages: Tensor
-    returns: Tensor
-    weights: Tensor | None
-    begins: Tensor
-    memory: Tensor | None
-
-    def pick(self, index: Any, memory: Tensor | None = None) -> Batch:
-        """Some of the steps, with another memory."""
-        return Batch(*(None if x is None else x[index] for x in self[:-1]), memory)  # type: ignore[arg-type, call-arg]
-
-    def flat(self) -> Batch:
-        """The same with the first two axes joined."""
-        return Batch(*(None if x is None else x.flatten(0, 1) for x in self[:-1]), self.memory)  # type: ignore[arg-type, call-arg]
 
 
 def losses_of(net: ActorCritic, batch: Batch, args: Args) -> tuple[Tensor, Tensor]:
@@ -166,7 +153,7 @@ def losses_of(net: ActorCritic, batch: Batch, args: Args) -> tuple[Tensor, Tenso
         logged = torch.stack(parts)
     if batch.weights is None:
         return losses.mean(), logged.mean(dim=1)
-    weights = batch.weights / batch.weights.sum()
+    weights = batch.weights / batch.weights.sum().clamp(min=1.0)
     return losses @ weights, logged @ weights
 
 
@@ -181,42 +168,45 @@ class PPO:
     def __init__(self, args: Args, training: TrainingEnvs) -> None:
         self.args, self.training, self.device = args, training, args.torch_device
         envs, heads = training.envs, 2 if args.two_heads else 1
-        self.encode = ObservationEncoder(envs.single_observation_space, self.device)
-        self.net = _network(args, self.encode, envs.single_action_space)
+        self.encode, self.net = self._networks()
         self._optimiser = VectorAdam(self.net)
         self._generator = torch.Generator(self.device).manual_seed(args.seed)
         self._gammas = torch.tensor([args.gamma, args.intrinsic_gamma][:heads], device=self.device)
         self._episodic = torch.tensor([True, False][:heads], device=self.device)
-        self._scales = [RewardScale(args.num_envs, gamma, self.device) for gamma in self._gammas.tolist()]
+        self._scales = [RewardScale(envs.num_envs, gamma, self.device) for gamma in self._gammas.tolist()]
         self._moments = RunningMoments(self.encode.shape, self.device)
-        self._forward: Any = self.net
         self._losses_of: Any = losses_of
+        self._acting: Callable[[Rollout, torch.Generator], Act] = partial(acting, self.net, self.net)
+        self._set_gradient: Callable[[Batch], Tensor] = self._backpropagate
+        if HandGradient.fits(self.net) and not (args.compile or args.bf16):
+            by_hand = HandGradient(self.net, args.clip, args.value_weight, args.entropy_weight)
+            self._acting, self._set_gradient = by_hand.acting, by_hand
         if args.compile:
             # Checking every call that the modules are still the same would take a third of a small network's update.
             options: dict[str, Any] = {
                 "guard_filter_fn": torch.compiler.skip_guard_on_all_nn_modules_unsafe,
                 "triton.cudagraphs": args.cudagraphs,
             }
-            self._forward = torch.compile(self.net, options=options)
+            self._acting = partial(acting, self.net, torch.compile(self.net, options=options))
             self._losses_of = torch.compile(losses_of, options=options)
+
+    def _networks(self) -> tuple[ObservationEncoder, ActorCritic]:
+        """Makes the network, and what encodes its observations."""
+        envs = self.training.envs
+        encode = ObservationEncoder(envs.single_observation_space, self.device)
+        return encode, _network(self.args, encode, envs.single_action_space)
 
     def begin(self, resumes: int = 0) -> None:
         """Begins all episodes; those of a resumed run, whose number of steps this is, are others."""
-        n = self.args.num_envs
-        observations, infos = self.training.envs.reset(seed=training_seed(self.args.seed, n, resumes))
-        everywhere = torch.ones(n, dtype=torch.bool, device=self.device)
-        masks = self.encode.action_mask(observations, infos)
-        self.start = Start(
-            self.encode(observations), masks, everywhere, ~everywhere, self.net.begin(n), is_on_host(observations)
-        )
+        envs = self.training.envs
+        self.start = begin(envs, self.encode, self.net, training_seed(self.args.seed, envs.num_envs, resumes))
         self._rollout = Rollout(self.args.num_steps, self.start, self.net.head, len(self._gammas))
 
     def step(self, learning_rate: float) -> dict[str, float]:
         """Collects a rollout, learns from it, and returns what to log."""
         began = time.perf_counter()
-        self.start, seconds = collect(
-            self.training.envs, self.encode, self.net, self._forward, self.start, self._rollout, self._generator
-        )
+        act = self._acting(self._rollout, self._generator)
+        self.start, seconds = collect(self.training.envs, self.encode, self.net, act, self.start, self._rollout)
         collected = time.perf_counter()
         metrics = self._update(self._rollout, learning_rate)
         times = {"env": seconds, "infer": collected - began - seconds, "update": time.perf_counter() - collected}
@@ -236,10 +226,7 @@ class PPO:
         for _ in range(args.update_epochs):
             before = logged, taken
             for part in self._minibatches(batch):
-                self._optimiser.zero_grad()
-                with torch.autocast(self.device.type, torch.bfloat16, enabled=args.bf16):
-                    loss, numbers = self._losses_of(self.net, part, args)
-                loss.backward()
+                numbers = self._set_gradient(part)
                 self._optimiser.step(learning_rate, args.max_grad_norm)
                 logged, taken = logged + numbers, taken + 1
             if args.target_kl is not None and (logged - before[0])[3].item() > args.target_kl * (taken - before[1]):
@@ -253,6 +240,14 @@ class PPO:
         learned = rollout.learnable
         unexplained = (returns - rollout.values[:-1])[learned][:, 0].var() / returns[learned][:, 0].var()
         return metrics | {"losses/explained_variance": 1.0 - unexplained.item()}
+
+    def _backpropagate(self, batch: Batch) -> Tensor:
+        """Sets the gradient of a batch's loss, and returns what to log."""
+        self._optimiser.zero_grad()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.args.bf16):
+            loss, numbers = self._losses_of(self.net, batch, self.args)
+        loss.backward()
+        return numbers  # type: ignore[no-any-return]
 
     @torch.no_grad()
     def _batch(self, rollout: Rollout) -> tuple[Batch, Tensor]:
@@ -327,13 +322,24 @@ def train(args: Args) -> Run:
     with bad_input():
         args.check()
         args = args.smoked() if args.smoke else args
-        rollout_steps = args.num_envs * args.num_steps
-        args = dataclasses.replace(args, total_steps=-(-args.total_steps // rollout_steps) * rollout_steps)
-        device = args.torch_device.type
-        training = make_training_envs(args.env, args.env_kwargs, args.num_envs, args.wrap, device)
+        args = args.rounded()
+        training = make_training_envs(args.env, args.env_kwargs, args.num_envs, args.wrap, args.torch_device.type)
         learner = PPO(args, training)
         run = Run("ppo", args, training.spec)
-    with run:
+    return learn(run, learner)
+
+
+def learn(run: Run, learner: PPO, play: Callable[[Policy, int], Evaluation] | None = None) -> Run:
+    """Runs a learner to the end of its run, or until a signal stops it; then closes its environments.
+
+    Args:
+        run: The run, new or to be resumed.
+        learner: The learner, not yet begun.
+        play: As in ``Run.evaluate_and_save``.
+    """
+    args, device = learner.args, learner.device.type
+    rollout_steps = args.num_envs * args.num_steps
+    with run, cpu_threads(args.threads or (None if learner.net.image else 1)):
         step = run.step
         learner.begin()
         run.resume(learner.load_state_dict)
@@ -343,7 +349,7 @@ def train(args: Args) -> Run:
             before, step = step, step + rollout_steps
             run.log(step, learner.training.episode_metrics() | metrics | {"charts/learning_rate": rate})
             policy = NetworkPolicy(learner.net, learner.encode)
-            run.evaluate_and_save(step, before, policy, learner.net, learner.state_dict, device)
+            run.evaluate_and_save(step, before, policy, learner.net, learner.state_dict, device, play)
         run.finish(step)
     learner.training.envs.close()
     return run

@@ -1,6 +1,7 @@
 """One training run on disk: its arguments, folder, log, checkpoints and end. What all training scripts share.
 
-* ``RunArgs`` - the arguments that every script has
+* ``ScriptArgs`` - the arguments that every script has
+* ``RunArgs`` - those of scripts that learn in environments
 * ``Run`` - the folder of a run, and its life
 * ``command`` - a script's command line
 
@@ -43,13 +44,13 @@ from telos.baselines.checkpoints import (
     whole_checkpoints,
     write_whole,
 )
-from telos.baselines.evaluation import Policy, evaluate
+from telos.baselines.evaluation import Evaluation, Policy, evaluate
 from telos.baselines.input_errors import InputError, print_error
 from telos.baselines.machine import describe_machine
 from telos.baselines.progress import progress_bar
 from telos.wrappers.specs import parse_arguments
 
-__all__ = ["Run", "RunArgs", "command"]
+__all__ = ["Run", "RunArgs", "ScriptArgs", "command"]
 
 _MAY_CHANGE = ("device", "out", "resume", "total_steps", "tensorboard")
 """Arguments that a resumed run may be given anew."""
@@ -59,7 +60,7 @@ _OWN = "run"
 
 
 @dataclass
-class RunArgs:
+class ScriptArgs:
     """Arguments of every training script."""
 
     env: str
@@ -68,8 +69,6 @@ class RunArgs:
     """Argument of the environment, such as horizon=20; repeat it for several."""
     wrap: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """Reward wrapper, such as "gated:threshold=0.5"; repeat it for a stack, the innermost first."""
-    num_envs: int = 16
-    """Environments that are stepped together."""
     total_steps: int = 500_000
     """Environment steps of the whole run, over all environments."""
     seed: int = 1
@@ -95,7 +94,7 @@ class RunArgs:
 
     def check(self) -> None:
         """Raises ``InputError`` if a number is out of range."""
-        self.check_least(1, "num_envs", "total_steps", "eval_every", "checkpoint_every")
+        self.check_least(1, "total_steps", "eval_every", "checkpoint_every")
         self.check_least(0, "eval_episodes", "seed")
 
     def check_least(self, least: int, *names: str) -> None:
@@ -126,6 +125,19 @@ class RunArgs:
         return torch.device(auto if self.device == "auto" else self.device)
 
 
+@dataclass
+class RunArgs(ScriptArgs):
+    """Arguments of scripts that learn in environments."""
+
+    num_envs: int = 16
+    """Environments that are stepped together."""
+
+    def check(self) -> None:
+        """Raises ``InputError`` if a number is out of range."""
+        super().check()
+        self.check_least(1, "num_envs")
+
+
 class Run:
     """A training run: a context in which SIGINT and SIGTERM ask the script to stop at its next convenience.
 
@@ -143,7 +155,7 @@ class Run:
         InputError: If there is no run to resume, its arguments are others, or another process writes to it.
     """
 
-    def __init__(self, algorithm: str, args: RunArgs, spec: str) -> None:
+    def __init__(self, algorithm: str, args: ScriptArgs, spec: str) -> None:
         self._args, self._algorithm = args, algorithm
         self.folder = self._open_folder()
         self._lock = (self.folder / ".lock").open("w")
@@ -295,8 +307,8 @@ class Run:
         if self._writer is not None:
             for name, value in values.items():
                 self._writer.add_scalar(name, value, step)
+        self._worth = values.get("charts/raw_return", values.get("eval/return", self._worth))
         if "charts/SPS" in values:
-            self._worth = values.get("charts/raw_return", self._worth)
             text = f"{self._args.env} {self._algorithm}  {values['charts/SPS']:,.0f} steps/s  return {self._worth:.4g}"
             self._bar.update(text, min(1.0, step / self._args.total_steps))
 
@@ -312,6 +324,7 @@ class Run:
         model: torch.nn.Module,
         state: Callable[[], Mapping[str, Any]],
         device: str = "cpu",
+        play: Callable[[Policy, int], Evaluation] | None = None,
     ) -> None:
         """Evaluates and logs, and writes a checkpoint, where this is due after the steps in ``(before, step]``.
 
@@ -324,11 +337,15 @@ class Run:
             model: The networks.
             state: Makes what else the script needs to go on, as ``save`` takes it.
             device: Where environments are to be played, as in ``make_envs``.
+            play: Plays so many episodes; by default in the environment of the arguments.
         """
         args, best = self._args, None
         last = step >= args.total_steps
         if args.eval_episodes and (last or self.due(step, before, args.eval_every)):
-            found = evaluate(policy, args.env, args.env_kwargs, episodes=args.eval_episodes, device=device)
+            if play is None:
+                found = evaluate(policy, args.env, args.env_kwargs, episodes=args.eval_episodes, device=device)
+            else:
+                found = play(policy, args.eval_episodes)
             self.log(step, found.metrics())
             worth = found.returns.mean()
             best = worth if worth > self._best.get("value", -np.inf) else None
@@ -392,7 +409,7 @@ def _suffix(name: str, base: str) -> int | None:
     return None if match is None else int(match[1] or 1)
 
 
-def _plain(args: RunArgs) -> dict[str, Any]:
+def _plain(args: ScriptArgs) -> dict[str, Any]:
     """The arguments as JSON has them."""
     plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(args), default=str))
     return plain
@@ -402,7 +419,7 @@ def _say(text: str) -> None:
     Console(stderr=True, soft_wrap=True).print(escape(text))
 
 
-Args = TypeVar("Args", bound=RunArgs)
+Args = TypeVar("Args", bound=ScriptArgs)
 
 
 def command(

@@ -100,6 +100,11 @@ class RecordedRun:
         return tuple(map(str, self.args.get("wrap") or ()))
 
     @property
+    def trained(self) -> bool:
+        """Whether anything was trained: ``telos evaluate`` only plays, and its one score holds at every step."""
+        return self.args.get("total_steps") != 0
+
+    @property
     def step(self) -> int:
         """Environment steps at the last line of the log; 0 if it is empty."""
         return max((int(line["step"]) for line in self.lines), default=0)

@@ -6,6 +6,7 @@ Every table and figure of Telos takes its intervals from here.
 * ``bootstrap_interval``, ``bootstrap_mean`` - a statistic with its stratified percentile bootstrap interval
 * ``performance_profile`` - share of runs above each threshold
 * ``probability_of_improvement`` - how often a run of one algorithm beats a run of another
+* ``pass_at_k`` - how probably one of k tries succeeds
 
 Scores of one task are ``(runs,)``. Those of several are an array ``(runs, tasks)``, or a list of one ``(runs,)`` a
 task, whose numbers of runs may differ.
@@ -30,6 +31,7 @@ __all__ = [
     "bootstrap_interval",
     "bootstrap_mean",
     "iqm",
+    "pass_at_k",
     "performance_profile",
     "probability_of_improvement",
 ]
@@ -182,6 +184,35 @@ def probability_of_improvement(
         drawn.append(((left @ wins) * right).sum(axis=1))
     low, high = np.quantile(np.mean(drawn, axis=0), _limits(level))
     return Interval(float(np.mean(estimates)), float(low), float(high))
+
+
+def pass_at_k(tries: int, successes: ArrayLike, k: int) -> Floats:
+    """An unbiased estimate of the probability that at least one of k tries succeeds: ``1 - C(n - c, k) / C(n, k)``.
+
+    Args:
+        tries: n, how often each task was tried, at least 1.
+        successes: c, how many tries of each task succeeded, whole numbers from 0 to n, of any shape.
+        k: From 1 to n.
+
+    Returns:
+        One estimate a task, float64, of the shape of ``successes``.
+
+    Raises:
+        ValueError: If a number is out of range.
+
+    Source: Chen et al., Evaluating Large Language Models Trained on Code (arXiv 2107.03374), equation 1.
+    """
+    solved = np.asarray(successes)
+    if not 1 <= k <= tries:
+        raise ValueError(f"k must be from 1 to the number of tries, {tries}, got {k}.")
+    if solved.size and (solved.min() < 0 or solved.max() > tries):
+        raise ValueError(
+            f"successes must be from 0 to the number of tries, {tries}, got {solved.min()} to {solved.max()}."
+        )
+    failed = (tries - solved)[..., None]
+    # C(n - c, k) / C(n, k), factor by factor: the i-th of k tries drawn without replacement fails, too.
+    drawn = np.arange(k)
+    return np.asarray(1.0 - np.prod(np.maximum(failed - drawn, 0) / (tries - drawn), axis=-1))
 
 
 def _mean(scores: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""The demo's figure and its HTML page, which is one file and needs no network."""
+"""The figure of scripted policies and their HTML page, which is one file and needs no network."""
 
 from __future__ import annotations
 

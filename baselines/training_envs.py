@@ -3,7 +3,7 @@
 * ``make_envs`` - the environments, native where there is a native vector entry point
 * ``make_training_envs`` - these, with reward wrappers between two logs of episodes
 * ``training_seed`` - seeds of environments, apart from those of evaluations
-* ``final_observations``, ``trainable_steps``, ``is_on_host`` - what comes out of environments
+* ``final_observations``, ``trainable_steps``, ``waiting_rows``, ``is_on_host`` - what comes out of environments
 * ``save_envs``, ``load_envs`` - running episodes in a checkpoint
 * ``RewardScale`` - rewards in units of the returns' deviation
 """
@@ -11,16 +11,20 @@
 from __future__ import annotations
 
 import inspect
+import io
 import json
+import pickle
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import cloudpickle  # type: ignore[import-untyped]
 import gymnasium as gym
 import numpy as np
 import torch
 from gymnasium.envs.registration import load_env_creator
+from gymnasium.utils import EzPickle
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
+from numpy.typing import NDArray
 from torch import Tensor
 
 import telos  # noqa: F401 - registers the environments
@@ -44,6 +48,7 @@ __all__ = [
     "save_envs",
     "trainable_steps",
     "training_seed",
+    "waiting_rows",
 ]
 
 EVALUATION_SEED = 2**30
@@ -105,6 +110,13 @@ def make_envs(
     )
 
 
+class Totals(Protocol):
+    """Sums up episodes, as ``EpisodeTotals``."""
+
+    def take(self) -> dict[str, NDArray[Any]]:
+        """Hands out the episodes that ended since the last call, as ``EpisodeTotals.take``."""
+
+
 @dataclass
 class TrainingEnvs:
     """Environments to train in.
@@ -116,8 +128,8 @@ class TrainingEnvs:
     """
 
     envs: VectorEnv[Any, Any, Any]
-    raw: EpisodeTotals
-    paid: EpisodeTotals
+    raw: Totals
+    paid: Totals
 
     @property
     def spec(self) -> str:
@@ -201,6 +213,19 @@ def trainable_steps(rewards: Any, infos: dict[str, Any], device: torch.device) -
     return torch.as_tensor(rows, dtype=torch.bool, device=device)
 
 
+def waiting_rows(infos: dict[str, Any], like: Any) -> Any:
+    """Where the next step is not the row's: its agent is gone, as ``infos["acting"]`` says. Nowhere by default.
+
+    Args:
+        infos: Of a step or a reset of environments that reset themselves in the same step.
+        like: A bool array or tensor of the answer's shape, ``(num_envs,)``, library and device.
+    """
+    if "acting" not in infos:
+        return like & ~like
+    xp = arrays_of(like)
+    return ~xp.asarray(infos["acting"], dtype=xp.bool)
+
+
 def is_on_host(observations: Any) -> bool:
     """Whether a batch of observations is of NumPy's arrays, and not of tensors."""
     while isinstance(observations, (dict, tuple)):
@@ -212,13 +237,25 @@ def save_envs(training: TrainingEnvs) -> dict[str, Any]:
     """Saves environments in the midst of their episodes.
 
     Returns:
-        What ``load_envs`` takes: everything, pickled; of environments that cannot be pickled only what their reward
-        wrappers have learned.
+        What ``load_envs`` takes: everything, pickled; of environments that cannot be pickled in the midst of an episode
+        only what their reward wrappers have learned.
     """
     try:
-        return {"pickle": cloudpickle.dumps(training)}
+        file = io.BytesIO()
+        _Pickler(file).dump(training)
+        return {"pickle": file.getvalue()}
     except Exception:  # Whatever an environment raises when it is pickled.
         return {"wrappers": [face.state_dict() for face in _faces(training.envs)]}
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # It has no types.
+    """Refuses ``EzPickle``, which keeps an environment's arguments, and not where it is."""
+
+    def reducer_override(self, value: Any) -> Any:
+        """See ``pickle.Pickler``."""
+        if isinstance(value, EzPickle) and type(value).__getstate__ is EzPickle.__getstate__:
+            raise pickle.PicklingError(f"{type(value).__name__} would begin anew")
+        return super().reducer_override(value)
 
 
 def load_envs(saved: dict[str, Any], made: TrainingEnvs) -> tuple[TrainingEnvs, bool]:
@@ -246,7 +283,8 @@ def _faces(envs: Any) -> list[Face]:
         if isinstance(envs, Face):
             found.append(envs)
         envs = envs.env
-    return found
+    # A view of several environments has wrappers around each of them.
+    return found + list(getattr(envs, "reward_wrappers", ()))
 
 
 class RewardScale:

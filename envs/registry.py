@@ -43,6 +43,12 @@ ENVIRONMENTS: dict[str, EnvironmentEntry] = {
         # Times and memory in `info`, and whatever commands print of clocks and process ids.
         nondeterministic=True,
     ),
+    "SWETools-v0": EnvironmentEntry(
+        summary="SWEDocker-v0 with numbered tools and features, for policies without language.",
+        entry_point="telos.envs.swe.tool_actions:SWEToolsEnv",
+        vector_entry_point="telos.envs.swe.tool_actions:SWEToolsVectorEnv",
+        nondeterministic=True,
+    ),
     "RestlessBandit-v0": EnvironmentEntry(
         summary="Many Markov chains that all move, and a budget to act on a few of them.",
         entry_point="telos.envs.bandits.env:RestlessBanditEnv",

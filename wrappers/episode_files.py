@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,8 +19,11 @@ from telos.wrappers.episodes import Episode, as_episode
 
 __all__ = ["load_episodes", "save_episodes"]
 
-_FORMAT_KEY, _FORMAT = "format", "telos episodes 1"
+_FORMAT_KEY, _FORMAT, _NESTED_FORMAT = "format", "telos episodes 1", "telos episodes 2"
 _TERMS, _INFOS, _HAS_INFO = "terms/", "infos/", "has_info/"
+
+_Path = tuple[str | int, ...]
+"""Where an array is in nested observations or actions: keys of dicts, places in tuples."""
 
 
 def save_episodes(path: str | Path, episodes: Iterable[Any], infos: Collection[str] = ("trainable",)) -> None:
@@ -27,8 +31,8 @@ def save_episodes(path: str | Path, episodes: Iterable[Any], infos: Collection[s
 
     Args:
         path: The file, as it is written: NumPy adds no ending.
-        episodes: ``Episode`` objects, or Minari's episodes, at least one. Observations and actions must be numbers, or
-            arrays of one shape; in all episodes or in none.
+        episodes: ``Episode`` objects, or Minari's episodes, at least one. Observations and actions must be numbers,
+            arrays of one shape, or dicts and tuples of such; in all episodes or in none.
         infos: Which info keys to keep, where steps have them: numbers, or arrays of one shape.
 
     Raises:
@@ -49,7 +53,9 @@ def save_episodes(path: str | Path, episodes: Iterable[Any], infos: Collection[s
         if any(given) and not all(given):
             raise ValueError(f"{name}: some episodes have them and some have not; save these in files of their own.")
         if all(given):
-            arrays[name] = _joined(name, parts)
+            arrays |= _flattened(name, parts, [len(episode) + (name == "obs") for episode in logged])
+    if any(_is_nested(name) for name in arrays):
+        arrays[_FORMAT_KEY] = np.array(_NESTED_FORMAT)
     for name in dict.fromkeys(name for episode in logged for name in episode.terms):
         arrays[_TERMS + name] = _joined(name, [episode.terms.get(name, np.zeros(len(episode))) for episode in logged])
     for key in infos:
@@ -72,20 +78,21 @@ def load_episodes(path: str | Path) -> list[Episode]:
         if not zipfile.is_zipfile(opened):
             raise ValueError(f"{path} is no file of save_episodes: that would be an .npz.")
     with np.load(path, allow_pickle=False) as file:
-        if _FORMAT_KEY not in file or str(file[_FORMAT_KEY]) != _FORMAT:
+        if _FORMAT_KEY not in file or str(file[_FORMAT_KEY]) not in (_FORMAT, _NESTED_FORMAT):
             raise ValueError(f"{path} is no file of save_episodes: it lacks the mark {_FORMAT!r}.")
         arrays: dict[str, NDArray[Any]] = dict(file)
     ends = np.cumsum(arrays["lengths"])
     starts = ends - arrays["lengths"]
     terms = {name.removeprefix(_TERMS): values for name, values in arrays.items() if name.startswith(_TERMS)}
     infos = _read_infos(arrays, int(ends[-1]))
+    leaves = {name: _leaves(arrays, name) for name in ("obs", "actions")}
     episodes = []
     for k, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
         episodes.append(
             Episode(
                 # Each earlier episode has one observation more than it has steps.
-                arrays["obs"][start + k : end + k + 1] if "obs" in arrays else None,
-                arrays["actions"][start:end] if "actions" in arrays else None,
+                _nested(leaves["obs"], slice(start + k, end + k + 1)),
+                _nested(leaves["actions"], slice(start, end)),
                 {name: values[start:end] for name, values in terms.items()},
                 bool(arrays["terminated"][k]),
                 bool(arrays["truncated"][k]),
@@ -103,6 +110,53 @@ def _read_infos(arrays: Mapping[str, NDArray[Any]], steps: int) -> list[dict[str
         for step, value in zip(np.flatnonzero(arrays[_HAS_INFO + key]), arrays[_INFOS + key], strict=True):
             infos[step][key] = value
     return infos
+
+
+def _is_nested(name: str) -> bool:
+    return name.startswith(("obs/", "actions/"))
+
+
+def _flattened(name: str, parts: Sequence[Any], lengths: Sequence[int], path: _Path = ()) -> dict[str, NDArray[Any]]:
+    """Returns the arrays in the observations or actions of all episodes, by name and, behind a slash, path as JSON."""
+    first = parts[0][0] if isinstance(parts[0], list) and parts[0] else parts[0]
+    if not isinstance(first, (Mapping, tuple)):
+        place = f"{name}{list(path)}" if path else name
+        if wrong := [len(part) for part, length in zip(parts, lengths, strict=True) if len(part) != length]:
+            raise ValueError(
+                f"{place} cannot be saved: an episode has {wrong[0]} of them, which does not fit its steps."
+            )
+        return {f"{name}/{json.dumps(path)}" if path else name: _joined(place, parts)}
+    keys = list(first) if isinstance(first, Mapping) else list(range(len(first)))
+    if not keys:
+        raise ValueError(f"{name} cannot be saved: there is nothing in {first!r}.")
+    found: dict[str, NDArray[Any]] = {}
+    for key in keys:
+        try:
+            inner = [[step[key] for step in part] if isinstance(part, list) else part[key] for part in parts]
+        except (KeyError, IndexError, TypeError) as error:
+            raise ValueError(f"{name} cannot be saved: not all have a part {key!r}.") from error
+        found |= _flattened(name, inner, lengths, (*path, key))
+    return found
+
+
+def _leaves(arrays: Mapping[str, NDArray[Any]], name: str) -> dict[_Path, NDArray[Any]]:
+    """Returns the arrays of observations or actions by path, the empty one if they are not nested."""
+    if name in arrays:
+        return {(): arrays[name]}
+    return {tuple(json.loads(key[len(name) + 1 :])): arrays[key] for key in arrays if key.startswith(f"{name}/")}
+
+
+def _nested(leaves: Mapping[_Path, NDArray[Any]], steps: slice) -> Any:
+    """Returns some steps of what ``_leaves`` found as dicts and tuples; None of nothing."""
+    if not leaves:
+        return None
+    if () in leaves:
+        return leaves[()][steps]
+    parts: dict[str | int, dict[_Path, NDArray[Any]]] = {}
+    for path, array in leaves.items():
+        parts.setdefault(path[0], {})[path[1:]] = array
+    inner = {key: _nested(part, steps) for key, part in parts.items()}
+    return tuple(inner.values()) if isinstance(next(iter(inner)), int) else inner
 
 
 def _joined(name: str, parts: Sequence[Any]) -> NDArray[Any]:

@@ -12,14 +12,19 @@ All talk to the environment as a language agent would: text in, text out.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
-from importlib import resources
 from typing import Any, Protocol
 
 import numpy as np
 
-from telos.envs.swe.mutations import mutations_of
+from telos.envs.swe.repairs import (
+    REPRODUCTION,
+    Edit,
+    candidate_repairs,
+    reproduction_of,
+    save_reproduction,
+    try_repairs,
+)
 from telos.envs.swe.tasks import Task
 
 __all__ = ["POLICIES", "EmptySubmit", "GoldPatch", "HonestFixer", "Loiterer", "Policy", "RandomToolUser"]
@@ -27,7 +32,6 @@ __all__ = ["POLICIES", "EmptySubmit", "GoldPatch", "HonestFixer", "Loiterer", "P
 Observation = Mapping[str, Any]
 # What a single action can carry, with room for the script around the candidates.
 _CANDIDATE_BYTES = 120_000
-_PYTHON_BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 
 class Policy(Protocol):
@@ -125,14 +129,13 @@ class HonestFixer(_Scripted):
 
     def _play(self) -> Iterator[str]:
         statement = self._observation["statement"]
-        block = _PYTHON_BLOCK.search(statement)
-        reproduction = block.group(1) if block else ""
+        reproduction = reproduction_of(statement)
         yield '<view path="."/>'
         modules = [line for line in self._observation["output"].splitlines() if _is_module(line)]
         indented = "".join(f"    {line}\n" if line else "\n" for line in reproduction.splitlines())
-        yield _write("/tmp/reproduction.py", reproduction)
+        yield save_reproduction(reproduction)
         yield _write("tests/test_reported.py", f"def test_reported_behaviour():\n{indented or '    pass'}\n")
-        yield "PYTHONPATH=. timeout 10 python3 /tmp/reproduction.py"
+        yield f"PYTHONPATH=. timeout 10 python3 {REPRODUCTION}"
         trace = self._observation["output"]
         yield "python3 -m pytest -q --deselect tests/test_reported.py"
         sources: dict[str, str] = {}
@@ -140,11 +143,10 @@ class HonestFixer(_Scripted):
             yield f"cat {path}"
             if self._observation["exit_code"][0] == 0 and "bytes omitted" not in self._observation["output"]:
                 sources[path] = self._observation["output"]
-        yield _write("/tmp/repair.py", (resources.files("telos.baselines.policies") / "swe_repair.py").read_text())
-        candidates = _candidates(sources, statement + trace)
+        candidates = candidate_repairs(sources, statement + trace)
         while candidates:
             batch, candidates = _split(candidates)
-            yield f"python3 /tmp/repair.py <<'END_OF_CANDIDATES'\n{json.dumps(batch)}\nEND_OF_CANDIDATES"
+            yield try_repairs(batch)
             if "repaired" in self._observation["output"]:
                 break
         yield "git diff"
@@ -159,22 +161,7 @@ def _write(path: str, text: str) -> str:
     return f"cat > {path} <<'END_OF_FILE'\n{text.rstrip()}\nEND_OF_FILE"
 
 
-def _candidates(sources: Mapping[str, str], hints: str) -> list[tuple[str, int, int, str]]:
-    """Single-mutation edits ``(path, start, end, text)``, those of functions that the hints name first."""
-    ranked = []
-    words = set(re.findall(r"\w+", hints))
-    for path, source in sources.items():
-        try:
-            mutations = mutations_of(path, source)
-        except SyntaxError:
-            continue
-        for mutation in mutations:
-            named = mutation.function.rpartition(".")[2] in words
-            ranked.append((not named, (path, mutation.start, mutation.end, mutation.replacement)))
-    return [edit for _, edit in sorted(ranked, key=lambda pair: pair[0])]
-
-
-def _split(candidates: list[tuple[str, int, int, str]]) -> tuple[list[Any], list[Any]]:
+def _split(candidates: list[Edit]) -> tuple[list[Edit], list[Edit]]:
     """As many candidates as one action can carry, and the rest."""
     size, count = 0, 0
     while count < len(candidates) and size < _CANDIDATE_BYTES:

@@ -12,8 +12,9 @@ torch = pytest.importorskip("torch")
 from telos.baselines import ppo  # noqa: E402
 from telos.baselines.action_heads import action_head  # noqa: E402
 from telos.baselines.evaluation import evaluate  # noqa: E402
-from telos.baselines.networks import ObservationEncoder, VectorAdam  # noqa: E402
-from telos.baselines.rollouts import Rollout, Start, advantages_of, collect  # noqa: E402
+from telos.baselines.hand_gradients import HandGradient  # noqa: E402
+from telos.baselines.networks import ActorCritic, ObservationEncoder, VectorAdam  # noqa: E402
+from telos.baselines.rollouts import Batch, Rollout, Start, acting, advantages_of, collect  # noqa: E402
 from telos.baselines.training_envs import make_training_envs  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -152,9 +153,8 @@ def test_collected_targets_agree_with_a_slow_computation(native):
     learner = ppo.PPO(args, make_training_envs(env_id, kwargs, 3))
     learner.begin()
     rollout = learner._rollout
-    after, _ = collect(
-        learner.training.envs, learner.encode, learner.net, learner.net, learner.start, rollout, learner._generator
-    )
+    act = acting(learner.net, learner.net, rollout, learner._generator)
+    after, _ = collect(learner.training.envs, learner.encode, learner.net, act, learner.start, rollout)
     assert bool(rollout.active.all()) != native
     assert rollout.truncated.any()
     gamma, lam = 0.9, 0.8
@@ -328,6 +328,96 @@ def test_heads_agree_with_torch_distributions(space):
     assert torch.allclose(entropies, entropy, atol=1e-5)
     # Drawn from that distribution: the mean log probability is minus the entropy.
     assert float(found.mean()) == pytest.approx(-float(entropies.mean()), abs=0.06)
+
+
+def random_batch(net, n, values, weighted, masked):
+    """Steps whose ratios are on both sides of the clip."""
+    rng, head = torch.Generator().manual_seed(2), net.head
+    observations = torch.randn(n, 5, generator=rng)
+    masks = None
+    if masked:
+        masks = torch.rand(n, head.outputs, generator=rng) < 0.7
+        masks[0], masks[1:, :1], masks[1:, -1:] = False, True, True
+    with torch.no_grad():
+        outputs = net(observations)[0]
+        actions = head.sample(outputs, masks, rng)
+        log_probs = head.log_prob_and_entropy(outputs, actions, masks)[0] + 0.3 * torch.randn(n, generator=rng)
+    weights = (torch.rand(n, generator=rng) < 0.5).float() if weighted else None
+    advantages, returns = torch.randn(n, generator=rng), torch.randn(n, values, generator=rng)
+    begins = torch.zeros(n, dtype=torch.bool)
+    return Batch(observations, masks, actions, log_probs, advantages, returns, weights, begins, None)
+
+
+def perceptrons(actions, values=2, normalised=False):
+    encode = ObservationEncoder(spaces.Box(-1.0, 1.0, (5,)), CPU)
+    net = ActorCritic(encode, action_head(actions), hidden=16, values=values, normalised=normalised, seed=3)
+    with torch.no_grad():
+        net.actor[-1].weight.mul_(100.0)  # Policies begin almost uniform.
+    return net
+
+
+@pytest.mark.parametrize("kind", ["Discrete", "MultiDiscrete", "MultiBinary"])
+@pytest.mark.parametrize(("weighted", "masked"), [(False, False), (True, True)])
+def test_the_gradient_by_hand_is_that_of_autograd(kind, weighted, masked):
+    args = ppo.Args(env="", entropy_weight=0.3)
+    net = perceptrons(SPACES[kind], normalised=masked)
+    VectorAdam(net)  # Allocates the gradients.
+    batch = random_batch(net, 200, 2, weighted, masked)
+    loss, expected_logged = ppo.losses_of(net, batch, args)
+    loss.backward()
+    expected = {name: parameter.grad.clone() for name, parameter in net.named_parameters()}
+    assert HandGradient.fits(net)
+    logged = HandGradient(net, args.clip, args.value_weight, args.entropy_weight)(batch)
+    assert torch.allclose(logged, expected_logged, atol=1e-5)
+    assert 0.05 < float(logged[4]) < 0.95
+    for name, parameter in net.named_parameters():
+        assert torch.allclose(parameter.grad, expected[name], atol=1e-6), name
+
+
+@pytest.mark.parametrize("kind", ["Discrete", "MultiDiscrete", "MultiBinary"])
+@torch.no_grad()
+def test_acting_by_hand_draws_from_the_policy(kind):
+    net, n = perceptrons(SPACES[kind]), 20_000
+    VectorAdam(net)
+    masks = torch.ones(n, net.head.outputs, dtype=torch.bool)
+    masks[:, 1] = False
+    everywhere = torch.ones(n, dtype=torch.bool)
+    observations = torch.full((n, 5), 0.3)
+    rollout = Rollout(1, Start(observations, masks, everywhere, ~everywhere, None, True), net.head, 2)
+    rollout.observations[0] = observations
+    act = HandGradient(net, 0.2, 0.5, 0.01).acting(rollout, torch.Generator().manual_seed(5))
+    chosen, _ = act(0, masks, None, everywhere)
+    outputs, values, _ = net(observations)
+    assert torch.allclose(rollout.outputs[0], outputs, atol=1e-5)
+    assert torch.allclose(rollout.values[0], values, atol=1e-5)
+    assert torch.equal(chosen, net.head.to_env(rollout.actions[0]))
+    drawn, counts = rollout.actions[0].reshape(n, -1).unique(dim=0, return_counts=True)
+    log_probs, _ = net.head.log_prob_and_entropy(
+        outputs[: len(drawn)], drawn.view(-1, *net.head.shape), masks[: len(drawn)]
+    )
+    assert float(log_probs.exp().sum()) == pytest.approx(1.0, abs=1e-3)  # Nothing that is possible was never drawn.
+    assert torch.allclose(counts / n, log_probs.exp(), atol=4 * 0.5 / n**0.5)
+
+
+def test_threads_are_set_for_a_run_only(tmp_path):
+    found = []
+
+    class Counts(Corridor):
+        def step(self, action):
+            found.append(torch.get_num_threads())
+            return super().step(action)
+
+    gym.register("test_ppo/Counts-v0", Counts)
+    before = torch.get_num_threads()
+    for threads in (0, 3):
+        args = ppo.Args(
+            env="test_ppo/Counts-v0", num_envs=2, num_steps=8, num_minibatches=1, total_steps=16, eval_episodes=0,
+            out=tmp_path, device="cpu", tensorboard=False, threads=threads,
+        )  # fmt: skip
+        ppo.train(args)
+    assert set(found[:16]) == {1}
+    assert set(found[16:]) == {3}
+    assert torch.get_num_threads() == before
 
 
 def test_adam_on_a_vector_is_adam():

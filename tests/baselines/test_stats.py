@@ -1,6 +1,7 @@
-"""Interquartile means, bootstrap intervals, profiles and probability of improvement."""
+"""Interquartile means, bootstrap intervals, profiles, probability of improvement and pass@k."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from telos.baselines.stats import (
     bootstrap_interval,
     bootstrap_mean,
     iqm,
+    pass_at_k,
     performance_profile,
     probability_of_improvement,
 )
@@ -173,3 +175,26 @@ def test_unfit_arguments_are_refused():
         bootstrap_mean([[1.0, 2.0]])
     with pytest.raises(ValueError, match="same tasks"):
         probability_of_improvement(np.ones((2, 3)), np.ones((2, 2)))
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 5])
+def test_pass_at_k_is_the_share_of_draws_that_succeed(k):
+    """Of all sets of k among 5 tries; and unbiased: over all outcomes of 5 tries it is the probability itself."""
+    chosen = list(itertools.combinations(range(5), k))
+    by_count = [np.mean([min(tries) < solved for tries in chosen]) for solved in range(6)]
+    found = pass_at_k(5, np.arange(6), k)
+    assert found == pytest.approx(by_count)
+    p = 0.3
+    odds = [math.comb(5, solved) * p**solved * (1 - p) ** (5 - solved) for solved in range(6)]
+    assert odds @ found == pytest.approx(1 - (1 - p) ** k)
+
+
+def test_pass_at_k_of_many_tries():
+    assert pass_at_k(100_000, 1, 50_000) == pytest.approx(0.5)
+    assert pass_at_k(16, [[0, 16], [1, 15]], 16).tolist() == [[0.0, 1.0], [1.0, 1.0]]
+
+
+@pytest.mark.parametrize(("tries", "successes", "k"), [(4, [1], 5), (4, [1], 0), (4, [5], 2), (4, [-1], 2)])
+def test_pass_at_k_refuses_what_cannot_be(tries, successes, k):
+    with pytest.raises(ValueError, match=r"must be from"):
+        pass_at_k(tries, successes, k)

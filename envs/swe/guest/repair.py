@@ -1,7 +1,7 @@
-"""What the honest fixer runs inside the sandbox: tries edits until the reproduction and the tests pass.
+"""What runs inside the sandbox to repair a repository: tries edits until the reproduction and the tests pass.
 
-Standard input is a JSON list of ``[path, start, end, text]``. Each edit is tried in a forked child that already
-has pytest imported, which takes some milliseconds. Needs nothing but the sandbox's Python and pytest.
+Standard input is a JSON list of ``[path, start, end, text]``. Each edit is tried in a forked child, which takes some
+milliseconds. Needs nothing but the sandbox's Python and pytest.
 """
 
 import json
@@ -11,8 +11,6 @@ import signal
 import subprocess
 import sys
 import time
-
-import pytest  # noqa: F401 - imported once here, so that no child has to
 
 REPRODUCTION = "/tmp/reproduction.py"
 CHILD_SECONDS, ALL_SECONDS = 0.5, 45.0
@@ -68,6 +66,8 @@ def read(path: str) -> str:
 def main(candidates: list[tuple[str, int, int, str]]) -> None:
     """Leaves the first edit that works in place, or the files as they were."""
     sys.path.insert(0, os.getcwd())
+    if "pytest" in read(REPRODUCTION):
+        import pytest  # noqa: F401 - once here, so that no child has to
     deadline = time.monotonic() + ALL_SECONDS
     sources = {path: read(path) for path in {candidate[0] for candidate in candidates}}
     for number, (path, start, end, text) in enumerate(candidates, 1):

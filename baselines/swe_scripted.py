@@ -1,4 +1,4 @@
-"""The demo: scripted policies repair real repositories; the same episodes are scored under D-RA and under G-RA."""
+"""Scripted policies repair real repositories; the same episodes are scored under D-RA and under G-RA."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from telos.baselines.progress import progress_bar
 from telos.envs.swe.tasks import TaskSource, load_tasks
 from telos.wrappers import AccumulatedReward, GatedReward
 
-__all__ = ["Episode", "run_demo"]
+__all__ = ["Episode", "score_policies"]
 
 OUTCOMES = ("no submit", "empty patch", "fails tests", "passes tests")
 _MAX_TURNS = 30
@@ -198,7 +198,7 @@ def _table(rows: Sequence[dict[str, Any]]) -> Table:
     return table
 
 
-def run_demo(task_count: int, sandbox: str, seed: int, jobs: int, out: Path) -> None:
+def score_policies(task_count: int, sandbox: str, seed: int, jobs: int, out: Path) -> None:
     """Plays every policy on the tasks, prints the table and writes table, figure, JSON and HTML report to ``out``.
 
     Raises:
