@@ -74,6 +74,11 @@ ENVIRONMENTS: dict[str, EnvironmentEntry] = {
         entry_point="telos.envs.bandits.coupled_env:CoRMABCapacityEnv",
         vector_entry_point="telos.envs.bandits.coupled_env:CoRMABCapacityVectorEnv",
     ),
+    "LTSRec-v0": EnvironmentEntry(
+        summary="Clickbait pays now, satisfaction pays later: users with a hidden memory.",
+        entry_point="telos.envs.recsys.env:LTSRecEnv",
+        vector_entry_point="telos.envs.recsys.env:LTSRecVectorEnv",
+    ),
     "LoiterChain-v0": EnvironmentEntry(
         summary="Walk to the goal, or loiter and be paid for it.",
         entry_point="telos.envs.tabular.chain_env:LoiterChainEnv",

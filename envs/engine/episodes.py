@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+from numba.extending import register_jitable
 from numpy.typing import NDArray
 
 from telos.envs.engine.family import Family
@@ -108,7 +109,9 @@ def _rule_of(rules: Rules) -> Callable[[F], F]:
         # Numba names machine code by the qualified name and a number that every process counts from 1. Code that is
         # loaded from its cache may so have the name of code for other rules, and be called in its place.
         function.__qualname__ += f"_{rules.mark}"
-        return rule(function)
+        # In line, because a call would push every array of clock, state and parameters onto the stack.
+        inlined: F = register_jitable(forceinline=True)(function)
+        return inlined
 
     return marked
 

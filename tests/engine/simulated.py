@@ -19,7 +19,11 @@ KWARGS = {
     for env_id in SIMULATED
 }
 # Episodes that end within the few steps of a test.
-KWARGS |= {"RandomMDP-v0": {"horizon": 20}, "FourRooms-v0": {"goal": [1, 2], "start": [1, 1]}}
+KWARGS |= {
+    "RandomMDP-v0": {"horizon": 20},
+    "FourRooms-v0": {"goal": [1, 2], "start": [1, 1]},
+    "LTSRec-v0": {"horizon": 20},
+}
 #: Environments in which nothing is drawn at random.
 WITHOUT_LUCK = ("LoiterChain-v0", "DeepSea-v0")
 #: Arguments that change rules, observations or state, to be tested like environments of their own.
@@ -30,6 +34,12 @@ VARIANTS = {
     "RestlessBandit-v0 half seen": {"observe": "acted_on", "horizon": 6, "certify": True},
     "StepChain-v0 one-hot": {"observation": "one_hot"},
     "DeepSea-v0 that is stochastic": {"stochastic": True, "observation": "one_hot"},
+    "LTSRec-v0 by position": {
+        "action": "continuous",
+        "observe_user": True,
+        "observe_time": True,
+        "innovation_std": 0.05,
+    },
 }
 
 

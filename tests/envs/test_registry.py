@@ -105,6 +105,13 @@ CASES = {
             "CoRMABCapacity-v0": 20,
         }.items()
     },
+    "LTSRec-v0": {
+        name: Case({"horizon": 40, "sim_noise": 1.0, **kwargs}, script, truncates=False)
+        for name, kwargs, script in (
+            ("", {}, [0, 29] * 20),
+            ("continuous", {"action": "continuous", "observe_user": True, "observe_time": True}, [[0.5]] * 40),
+        )
+    },
     "LoiterChain-v0": {"": Case({"horizon": 15}, [0] * 5, sampled=8, truncates=False)},
     "StepChain-v0": {"": Case({"max_steps": 12}, [0] * 4 + [2], sampled=20, truncates=False)},
     "DeepSea-v0": {
