@@ -44,6 +44,7 @@ bench: .venv/bench
 	.venv/bench/bin/python benchmarks/swe_latency.py
 	.venv/bench/bin/python benchmarks/swe_robustness.py
 	.venv/bench/bin/python benchmarks/bonus_throughput.py
+	.venv/bench/bin/python benchmarks/ppo_against_sb3.py
 
 # From a copy: the generator looks into every folder below the package, this one's virtual environment included.
 docs: .venv/report

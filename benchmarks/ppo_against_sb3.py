@@ -36,7 +36,7 @@ import torch
 import tyro
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorWrapper
-from gymnasium.wrappers import FlattenObservation, TransformObservation
+from gymnasium.wrappers import FlattenObservation, TransformAction, TransformObservation
 from minigrid.wrappers import ImgObsWrapper
 from rich import box
 from rich.console import Console
@@ -130,6 +130,11 @@ class AsSameStep(VectorWrapper[Any, Any, Any, Any, Any]):
         return observations, rewards, terminated, truncated, {**infos, "final_obs": observations}
 
 
+def _with_whole_bits(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
+    """Stable-Baselines3 samples binary actions as floats."""
+    return TransformAction(env, lambda bits: bits.astype(np.int8), env.action_space)
+
+
 def learner(env_id: str, settings: Settings, threads: int) -> Callable[[int], None]:
     """Telos: a call takes so many updates."""
     args = ppo.Args(env=env_id, **settings.telos)
@@ -153,7 +158,9 @@ def sb3_learner(env_id: str, settings: Settings, threads: int, native: bool = Tr
         same_step = envs.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
         vec_env: Any = SB3VecEnv(envs if same_step else AsSameStep(envs))
     else:
-        vec_env = make_vec_env(env_id, n, env_kwargs={**FAMILIES[env_id], "render_mode": None})
+        binary = isinstance(gym.make(env_id, **FAMILIES[env_id]).action_space, spaces.MultiBinary)
+        kwargs = {**FAMILIES[env_id], "render_mode": None}
+        vec_env = make_vec_env(env_id, n, env_kwargs=kwargs, wrapper_class=_with_whole_bits if binary else None)
     model = PPO("MlpPolicy", vec_env, seed=1, device="cpu", **settings.sb3)
     model.set_logger(Logger(folder=None, output_formats=[]))
 

@@ -228,7 +228,9 @@ def test_signals_save_and_leave(number, status, tmp_path):
     assert done["status"] == "stopped"
     assert (folder / "checkpoints" / f"{done['step']:012d}").is_dir()
     assert log_of(folder)[-1]["step"] == done["step"]
-    assert process.stderr.read() == b""
+    # The first process on a machine says that it compiles.
+    said = [line for line in process.stderr.read().splitlines() if not line.startswith(b"telos: compiling")]
+    assert said == []
 
 
 @pytest.mark.parametrize(
