@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,12 @@ from gymnasium import spaces
 from torch import Tensor
 
 from telos.baselines.action_heads import action_head
-from telos.baselines.checkpoints import load_model
 from telos.baselines.episode_data import EpisodeData
 from telos.baselines.evaluation import NetworkPolicy
 from telos.baselines.networks import ActorCritic, ObservationEncoder, VectorAdam
 from telos.baselines.offline import Batch, OfflineArgs, OfflineLearner, Task, train_offline
 from telos.baselines.run import Run, command
-from telos.baselines.training_envs import make_envs
+from telos.baselines.trained_networks import load_network
 from telos.wrappers.networks import RunningMoments
 
 __all__ = ["BC", "Args", "load_policy", "main", "train"]
@@ -144,11 +144,7 @@ def load_policy(folder: str | Path, *, best: bool = False, deterministic: bool =
         FileNotFoundError: If there is no run, or no checkpoint yet.
     """
     args = Args.of_run(folder)
-    envs = make_envs(args.env, args.env_kwargs, 1)
-    encode = ObservationEncoder(envs.single_observation_space, torch.device("cpu"))
-    net = _network(args, encode, envs.single_action_space)
-    envs.close()
-    net.load_state_dict(load_model(Path(folder), best))
+    net, encode = load_network(folder, args, partial(_network, args), best)
     return NetworkPolicy(net, encode, deterministic, seed)
 
 

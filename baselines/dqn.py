@@ -13,6 +13,7 @@ import dataclasses
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from telos.baselines.action_values import ActionValues, GreedyPolicy, greedy
-from telos.baselines.checkpoints import Checkpoint, load_model
+from telos.baselines.checkpoints import Checkpoint
 from telos.baselines.input_errors import InputError, bad_input
 from telos.baselines.networks import ObservationEncoder, VectorAdam
 from telos.baselines.replay import Batch, Player, Replay, Window
-from telos.baselines.run import Run, RunArgs, command
+from telos.baselines.run import Run, command
+from telos.baselines.run_args import RunArgs
+from telos.baselines.trained_networks import load_network
 from telos.baselines.training_envs import (
     TrainingEnvs,
     load_envs,
-    make_envs,
     make_training_envs,
     save_envs,
     training_seed,
@@ -268,11 +270,7 @@ def load_policy(folder: str | Path, *, best: bool = False) -> GreedyPolicy:
         FileNotFoundError: If there is no run, or no checkpoint yet.
     """
     args = Args.of_run(folder)
-    envs = make_envs(args.env, args.env_kwargs, 1)
-    encode = ObservationEncoder(envs.single_observation_space, torch.device("cpu"))
-    net = _network(args, encode, envs.single_action_space)
-    envs.close()
-    net.load_state_dict(load_model(Path(folder), best))
+    net, encode = load_network(folder, args, partial(_network, args), best)
     return GreedyPolicy(net, encode)
 
 

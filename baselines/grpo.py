@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from gymnasium import spaces
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -39,7 +40,9 @@ from telos.baselines.networks import ObservationEncoder, VectorAdam
 from telos.baselines.run import Run, command
 from telos.baselines.stats import pass_at_k
 from telos.baselines.step_reward import StepReward
-from telos.baselines.training_envs import EVALUATION_SEED, TrainingEnvs, load_envs, make_envs, save_envs
+from telos.baselines.token_policy import TokenPolicy
+from telos.baselines.trained_networks import load_network
+from telos.baselines.training_envs import EVALUATION_SEED, TrainingEnvs, load_envs, save_envs
 
 __all__ = ["GRPO", "Args", "load_policy", "main", "train"]
 
@@ -336,11 +339,11 @@ def load_policy(folder: str | Path, *, best: bool = False, deterministic: bool =
         FileNotFoundError: If there is no run, or no checkpoint yet.
     """
     args = Args.of_run(folder)
-    envs = make_envs(args.env, args.env_kwargs, 1)
-    encode = ObservationEncoder(envs.single_observation_space, torch.device("cpu"))
-    policy = policy_for(encode, envs.single_action_space, args.hidden, args.seed, args.tokens, args.max_tokens)
-    envs.close()
-    policy.load_state_dict(load_model(Path(folder), best))
+
+    def make(encode: ObservationEncoder, actions: spaces.Space[Any]) -> MacroPolicy | TokenPolicy:
+        return policy_for(encode, actions, args.hidden, args.seed, args.tokens, args.max_tokens)
+
+    policy, encode = load_network(folder, args, make, best)
     return SampledPolicy(policy, encode, deterministic, seed)
 
 

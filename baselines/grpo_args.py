@@ -10,7 +10,7 @@ from typing import Literal
 from telos.baselines.group_batches import Average
 from telos.baselines.group_losses import Advantage, Divergence
 from telos.baselines.input_errors import InputError
-from telos.baselines.run import RunArgs
+from telos.baselines.run_args import RunArgs
 from telos.wrappers.specs import parse_stack
 
 __all__ = ["Args"]

@@ -30,7 +30,8 @@ from telos.baselines.input_errors import InputError, bad_input
 from telos.baselines.networks import ObservationEncoder
 from telos.baselines.policies.registry import make_policy
 from telos.baselines.recording import record_episodes
-from telos.baselines.run import Run, ScriptArgs
+from telos.baselines.run import Run
+from telos.baselines.run_args import ScriptArgs
 from telos.baselines.training_envs import make_training_envs
 
 __all__ = ["Batch", "OfflineArgs", "OfflineLearner", "Task", "train_offline"]

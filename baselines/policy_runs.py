@@ -21,12 +21,13 @@ import tyro
 from telos.baselines.evaluation import Evaluation, Policy, evaluate
 from telos.baselines.input_errors import InputError, bad_input
 from telos.baselines.policies.registry import POLICIES, call_with, make_policy
-from telos.baselines.run import Run, ScriptArgs
-from telos.baselines.runs import read_run
+from telos.baselines.run import Run
+from telos.baselines.run_args import ScriptArgs
+from telos.baselines.runs import RecordedRun, read_run
 from telos.baselines.training_envs import EVALUATION_SEED, TrainingEnvs, make_training_envs, training_seed
 from telos.wrappers.specs import parse_arguments
 
-__all__ = ["LOADERS", "EvaluateArgs", "evaluate_policy", "load_sb3_policy"]
+__all__ = ["LOADERS", "EvaluateArgs", "evaluate_policy", "load_sb3_policy", "policy_of"]
 
 _NUM_ENVS = 32
 
@@ -140,17 +141,32 @@ def _of_run(args: EvaluateArgs, given: dict[str, Any]) -> tuple[str, ScriptArgs,
         make_policy(args.policy, "", {})  # Says what there is.
     run = read_run(folder)
     algorithm = str(run.args.get("algorithm"))
-    if algorithm not in LOADERS and algorithm not in _TEAM_SCRIPTS:
-        known = ", ".join((*LOADERS, *_TEAM_SCRIPTS))
-        raise InputError(f"{folder}: policies of {algorithm} cannot be loaded, but those of {known}")
     detail = " ".join((run.label.removeprefix(algorithm).strip(), "evaluated", *args.policy_arg)).strip()
     env, env_arg = (args.env, args.env_arg) if args.env else (run.args["env"], tuple(run.args.get("env_arg") or ()))
     described = _describe(args, env, args.env_arg or env_arg, run.seed, detail)
     if algorithm in _TEAM_SCRIPTS:
         return algorithm, described, *_play_team(algorithm, folder, given, described)
+    return algorithm, described, *_play(policy_of(run, given, described.seed), described)
+
+
+def policy_of(run: RecordedRun, given: dict[str, Any], seed: int) -> Policy:
+    """Loads the policy of a run.
+
+    Args:
+        run: The run.
+        given: Arguments of the algorithm's ``load_policy``.
+        seed: Of what the policy draws.
+
+    Raises:
+        InputError: If policies of the run's algorithm cannot be loaded, or an argument is unknown.
+    """
+    algorithm = str(run.args.get("algorithm"))
+    if algorithm not in LOADERS:
+        known = ", ".join(LOADERS)
+        raise InputError(f"{run.path}: single policies of {algorithm} cannot be loaded, but those of {known}")
     load = resolve_name(LOADERS[algorithm])
-    policy = call_with(load, given, f"the policy of {algorithm}", folder, seed=described.seed)
-    return algorithm, described, *_play(policy, described)
+    policy: Policy = call_with(load, given, f"the policy of {algorithm}", run.path, seed=seed)
+    return policy
 
 
 def _describe(args: EvaluateArgs, env: str, env_arg: Sequence[str], seed: int, detail: str) -> _RunOfPolicy:

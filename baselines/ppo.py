@@ -22,18 +22,19 @@ from gymnasium.logger import warn
 from torch import Tensor
 
 from telos.baselines.action_heads import action_head
-from telos.baselines.checkpoints import Checkpoint, load_model
+from telos.baselines.checkpoints import Checkpoint
 from telos.baselines.evaluation import Evaluation, NetworkPolicy, Policy
 from telos.baselines.hand_gradients import HandGradient
 from telos.baselines.input_errors import InputError, bad_input
 from telos.baselines.networks import ActorCritic, ObservationEncoder, VectorAdam, cpu_threads
 from telos.baselines.rollouts import Act, Batch, Rollout, acting, advantages_of, begin, collect
-from telos.baselines.run import Run, RunArgs, command
+from telos.baselines.run import Run, command
+from telos.baselines.run_args import RunArgs
+from telos.baselines.trained_networks import load_network
 from telos.baselines.training_envs import (
     RewardScale,
     TrainingEnvs,
     load_envs,
-    make_envs,
     make_training_envs,
     save_envs,
     training_seed,
@@ -368,11 +369,7 @@ def load_policy(folder: str | Path, *, best: bool = False, deterministic: bool =
         FileNotFoundError: If there is no run, or no checkpoint yet.
     """
     args = Args.of_run(folder)
-    envs = make_envs(args.env, args.env_kwargs, 1)
-    encode = ObservationEncoder(envs.single_observation_space, torch.device("cpu"))
-    net = _network(args, encode, envs.single_action_space)
-    envs.close()
-    net.load_state_dict(load_model(Path(folder), best))
+    net, encode = load_network(folder, args, partial(_network, args), best)
     return NetworkPolicy(net, encode, deterministic, seed)
 
 

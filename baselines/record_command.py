@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import Any
 
 import tyro
@@ -16,8 +15,8 @@ from rich.console import Console
 
 from telos.baselines.evaluation import Evaluation, Policy
 from telos.baselines.input_errors import InputError, bad_input
-from telos.baselines.policies.registry import POLICIES, call_with, make_policy
-from telos.baselines.policy_runs import LOADERS
+from telos.baselines.policies.registry import POLICIES, make_policy
+from telos.baselines.policy_runs import policy_of
 from telos.baselines.recording import MASK_BEFORE, record_episodes
 from telos.baselines.runs import read_run
 from telos.wrappers import save_episodes
@@ -92,11 +91,7 @@ def _policy(args: RecordArgs) -> tuple[str, dict[str, Any], Policy]:
     if args.policy in POLICIES or not Path(args.policy).exists():
         return args.env, kwargs, make_policy(args.policy, args.env, kwargs, seed=args.seed, arguments=given)
     run = read_run(Path(args.policy))
-    algorithm = str(run.args.get("algorithm"))
-    if algorithm not in LOADERS:
-        raise InputError(f"{args.policy}: policies of {algorithm} cannot be loaded, but those of {', '.join(LOADERS)}")
-    load = resolve_name(LOADERS[algorithm])
-    policy: Policy = call_with(load, given, f"the policy of {algorithm}", args.policy, seed=args.seed)
+    policy = policy_of(run, given, args.seed)
     if not args.env:
         return run.args["env"], parse_arguments(run.args.get("env_arg") or ()) | kwargs, policy
     return args.env, kwargs, policy

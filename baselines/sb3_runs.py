@@ -33,7 +33,8 @@ from stable_baselines3.common.type_aliases import TrainFrequencyUnit
 
 from telos.baselines.checkpoints import Checkpoint, load_model
 from telos.baselines.input_errors import InputError, bad_input
-from telos.baselines.run import Run, RunArgs, command
+from telos.baselines.run import Run, command
+from telos.baselines.run_args import RunArgs
 from telos.baselines.sb3 import SB3VecEnv
 from telos.baselines.training_envs import TrainingEnvs, load_envs, make_training_envs, save_envs, training_seed
 from telos.wrappers.specs import parse_arguments

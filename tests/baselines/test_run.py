@@ -17,7 +17,8 @@ torch = pytest.importorskip("torch")
 from telos.baselines import ppo  # noqa: E402
 from telos.baselines.checkpoints import load_model  # noqa: E402
 from telos.baselines.input_errors import InputError  # noqa: E402
-from telos.baselines.run import Run, RunArgs  # noqa: E402
+from telos.baselines.run import Run  # noqa: E402
+from telos.baselines.run_args import RunArgs  # noqa: E402
 
 COMMON = {
     "num_envs": 4,
