@@ -29,11 +29,11 @@ _GATED = "gated:threshold=0.5,low_cap=0.5"
 
 _CHAIN = (
     "--num-envs 32 --num-steps 64 --num-minibatches 8 --learning-rate 3e-3 --total-steps 50000 "
-    "--eval-every 10000 --eval-episodes 200 --checkpoint-every 50000 --device cpu"
+    "--eval-every 4096 --eval-episodes 200 --checkpoint-every 50000 --device cpu"
 )
 _REPOSITORIES = (
-    "--num-envs 8 --num-steps 16 --num-minibatches 4 --update-epochs 6 --learning-rate 1e-2 --entropy-weight 0.003 "
-    "--total-steps 1024 --eval-every 512 --eval-episodes 24 --checkpoint-every 1024 --device cpu"
+    "--num-envs 8 --num-steps 12 --num-minibatches 4 --update-epochs 6 --learning-rate 1e-2 --entropy-weight 0.003 "
+    "--total-steps 768 --eval-every 768 --eval-episodes 12 --checkpoint-every 768 --device cpu"
 )
 """Arguments of `telos train ppo`, for curves that are there in minutes. Few runs, and short ones: no benchmark."""
 
@@ -57,7 +57,12 @@ def run_demo(sandbox: Sandbox, jobs: int, out: Path) -> int:
     args, planned = _plan("StepChain-v0", ("observation=one_hot",), "5", jobs, _CHAIN, out)
     if chosen is not None:
         args, repositories = _plan(
-            "SWETools-v0", (f"sandbox={chosen}", "difficulty=[1]"), "1", jobs, _REPOSITORIES, out
+            "SWETools-v0",
+            (f"sandbox={chosen}", "difficulty=[1]", "max_turns=20", "candidates=16"),
+            "1",
+            jobs,
+            _REPOSITORIES,
+            out,
         )
         planned += repositories
     with progress_of(planned) as show:
