@@ -33,7 +33,7 @@ _CHAIN = (
 )
 _REPOSITORIES = (
     "--num-envs 8 --num-steps 12 --num-minibatches 4 --update-epochs 6 --learning-rate 1e-2 --entropy-weight 0.003 "
-    "--total-steps 768 --eval-every 768 --eval-episodes 12 --checkpoint-every 768 --device cpu"
+    "--total-steps 576 --eval-every 576 --eval-episodes 8 --checkpoint-every 576 --device cpu"
 )
 """Arguments of `telos train ppo`, for curves that are there in minutes. Few runs, and short ones: no benchmark."""
 
