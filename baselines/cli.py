@@ -21,33 +21,20 @@ __all__ = ["main"]
 Sandbox = Literal["docker", "bubblewrap"]
 DemoSandbox = Literal["auto", "docker", "bubblewrap", "none"]
 
-_TRAINERS = {
-    "ppo": "telos.baselines.ppo:main",
-    "dqn": "telos.baselines.dqn:main",
-    "ippo": "telos.baselines.ippo:main",
-    "mappo": "telos.baselines.mappo:main",
-    "grpo": "telos.baselines.grpo:main",
-    "bc": "telos.baselines.bc:main",
-    "decision-transformer": "telos.baselines.decision_transformer:main",
-    "sb3-ppo": "telos.baselines.sb3_runs:ppo",
-    "sb3-dqn": "telos.baselines.sb3_runs:dqn",
-    "sb3-a2c": "telos.baselines.sb3_runs:a2c",
-}
-"""Training scripts, which take the command line's arguments."""
-
 app, swe = SubcommandApp(), SubcommandApp()
 _console = Console()
 
 
 @app.command(name="list")
 def list_everything(
-    kind: Annotated[Literal["all", "environments", "wrappers", "policies"], tyro.conf.Positional] = "all",
+    kind: Annotated[Literal["all", "environments", "wrappers", "algorithms", "policies"], tyro.conf.Positional] = "all",
 ) -> None:
     """Lists what Telos offers, one line each.
 
     Args:
         kind: What to list.
     """
+    from telos.baselines.algorithms import ALGORITHMS
     from telos.baselines.policies.registry import POLICIES
     from telos.baselines.policies.swe import POLICIES as SWE_POLICIES
     from telos.envs.registry import ENVIRONMENTS
@@ -56,6 +43,7 @@ def list_everything(
     sections: dict[str, list[tuple[str, ...]]] = {
         "environments": [(name, row.summary) for name, row in ENVIRONMENTS.items()],
         "wrappers": [(name, row.paper, row.timing, row.invariance, row.summary) for name, row in TRANSFORMS.items()],
+        "algorithms": [(name, row.summary) for name, row in ALGORITHMS.items()],
         "policies": [
             *((name, row.summary, " ".join(row.environments) or "any") for name, row in POLICIES.items()),
             *((name, "Repairs by a script; see `telos swe scripted`.", "SWEDocker-v0") for name in SWE_POLICIES),
@@ -283,11 +271,16 @@ def _train(arguments: list[str]) -> None:
     """Runs a training script with its own arguments."""
     from pkgutil import resolve_name
 
+    from telos.baselines.algorithms import ALGORITHMS
     from telos.baselines.input_errors import InputError
+    from telos.wrappers.terms import suggestion
 
-    if not arguments or arguments[0] not in _TRAINERS:
-        raise InputError(f"`telos train` needs one of {', '.join(_TRAINERS)}, and then its arguments or --help")
-    resolve_name(_TRAINERS[arguments[0]])(arguments[1:])
+    if not arguments or arguments[0] not in ALGORITHMS:
+        meant = suggestion(arguments[0], ALGORITHMS) if arguments else ""
+        raise InputError(
+            f"`telos train` needs one of {', '.join(ALGORITHMS)}, and then its arguments or --help.{meant}"
+        )
+    resolve_name(ALGORITHMS[arguments[0]].entry_point)(arguments[1:])
 
 
 @app.command(name="evaluate")
@@ -332,12 +325,13 @@ def sweep_group() -> None:
 
 def _sweep(arguments: list[str]) -> None:
     """Runs a sweep; what stands behind ``--`` is for its training scripts."""
+    from telos.baselines.algorithms import ALGORITHMS
     from telos.baselines.sweep import SweepArgs, plan_runs, run_sweep
     from telos.baselines.sweep_report import exit_status_of, progress_of, report_sweep
 
     at = arguments.index("--") if "--" in arguments else len(arguments)
     args = tyro.cli(SweepArgs, prog="telos sweep", args=arguments[:at])
-    planned = plan_runs(args, arguments[at + 1 :], list(_TRAINERS))
+    planned = plan_runs(args, arguments[at + 1 :], list(ALGORITHMS))
     with progress_of(planned) as show:
         outcomes, stopped_by = run_sweep(args, planned, show)
     report_sweep(outcomes, args.out, _console, args.compare and not stopped_by)
