@@ -11,6 +11,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from numpy.typing import NDArray
 
+from telos.envs.engine.arrays import on_host
 from telos.wrappers.arrays import arrays_of
 from telos.wrappers.infos import VectorInfo
 
@@ -87,20 +88,16 @@ class EpisodeTotals(VectorWrapper[Any, Any, Any, Any, Any]):
         finished, self._finished = self._finished, []
         if not finished:
             return {}
-        row, length = (np.concatenate([_on_host(part.pop(name)) for part in finished]) for name in ("row", "length"))
+        row, length = (np.concatenate([on_host(part.pop(name)) for part in finished]) for name in ("row", "length"))
         names = dict.fromkeys(name for part in finished for name in part)
         counts = [len(next(iter(part.values()))) for part in finished]
         totals = {
             name: np.concatenate(
                 [
-                    _on_host(part[name]).astype(np.float64) if name in part else np.zeros(count)
+                    on_host(part[name]).astype(np.float64) if name in part else np.zeros(count)
                     for part, count in zip(finished, counts, strict=True)
                 ]
             )
             for name in names
         }
         return {"row": row, "length": length, "return": np.sum(list(totals.values()), axis=0), **totals}
-
-
-def _on_host(values: Any) -> NDArray[Any]:
-    return np.asarray(values.cpu() if hasattr(values, "cpu") else values)

@@ -21,6 +21,7 @@ from telos.baselines.networks import ActorCritic, ObservationEncoder
 from telos.baselines.stats import iqm
 from telos.baselines.told_rewards import with_told_rewards
 from telos.baselines.training_envs import EVALUATION_SEED, is_on_host, make_envs
+from telos.envs.engine.arrays import on_host
 from telos.wrappers.arrays import arrays_of
 from telos.wrappers.infos import VectorInfo
 
@@ -155,11 +156,11 @@ def evaluate_in(
     for _ in range(max_steps):
         observations, rewards, terminated, truncated, infos = envs.step(policy(observations, infos, begins))
         xp, active = arrays_of(rewards), ~waiting
-        done = _host(terminated | truncated) & active
-        returns += np.where(active, _host(rewards), 0.0)
+        done = on_host(terminated | truncated) & active
+        returns += np.where(active, on_host(rewards), 0.0)
         lengths += active
         for name, values in VectorInfo(infos, n, xp).read_terms(rewards, xp.asarray(active)).items():
-            sums[name] = sums.get(name, 0.0) + np.where(active, _host(values), 0.0)
+            sums[name] = sums.get(name, 0.0) + np.where(active, on_host(values), 0.0)
         # Where the next step only resets, the episode begins after it.
         begins, waiting = (waiting, done) if next_step else (done, waiting)
         if done.any():
@@ -180,7 +181,3 @@ def evaluate_in(
         np.array([length for _, _, length, _ in finished]),
         {name: np.array([terms.get(name, 0.0) for *_, terms in finished]) for name in names},
     )
-
-
-def _host(values: Any) -> NDArray[Any]:
-    return np.asarray(values.cpu() if hasattr(values, "cpu") else values)

@@ -41,6 +41,7 @@ from torch import Tensor, nn
 from telos.baselines.bandit_evaluation import evaluate_policy
 from telos.baselines.experience import Player, Replay, Rows, SetOf, concatenate, feasible_set_indices
 from telos.baselines.machine import describe_machine
+from telos.baselines.networks import cpu_threads
 from telos.baselines.progress import Bar, progress_bar
 from telos.baselines.q_argmax import Argmax, Decision, LocalSearch, best_actions, make_argmax
 from telos.baselines.q_network import Features, InputForm, Inputs, QNetwork, StateFeatures
@@ -365,7 +366,11 @@ class Args:
 
 def main(args: Args) -> dict[str, Any]:
     """Trains, scores, and prints a JSON summary, which it returns."""
-    torch.set_num_threads(1)  # such small layers lose more by sharing out than they gain
+    with cpu_threads(1):
+        return _train_and_score(args)
+
+
+def _train_and_score(args: Args) -> dict[str, Any]:
     config = args.config
     if args.smoke:
         config = replace(config, warm_samples=2000, warm_epochs=5, episodes=20)

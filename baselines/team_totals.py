@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from telos.baselines.agent_envs import AgentEnvs
 from telos.baselines.evaluation import Evaluation, Policy, shares_of
+from telos.envs.engine.arrays import on_host
 from telos.wrappers.infos import TERMS
 
 __all__ = ["TeamEpisode", "TeamTotals", "evaluate_team"]
@@ -69,9 +70,9 @@ class TeamTotals(VectorWrapper[Any, Any, Any, Any, Any]):
         shape = (self.num_worlds, len(self.agents))
         for name, values in infos[self._key].items():
             self._sums.setdefault(name, np.zeros(shape))
-            self._sums[name] += _on_host(values).reshape(shape)
+            self._sums[name] += on_host(values).reshape(shape)
         self._lengths += 1
-        over = _on_host(infos["episode_over"]).reshape(shape)[:, 0]
+        over = on_host(infos["episode_over"]).reshape(shape)[:, 0]
         for n in np.flatnonzero(over).tolist():
             terms = {name: float(total[n].sum()) for name, total in self._sums.items()}
             returns = np.sum([total[n] for total in self._sums.values()], axis=0)
@@ -120,9 +121,9 @@ def evaluate_team(envs: TeamTotals, policy: Policy, episodes: int, seed: int, ma
     begins = np.ones(envs.num_envs, np.bool_)
     counted: list[TeamEpisode] = []
     for _ in range(max_steps):
-        waiting = ~_on_host(infos["acting"])
+        waiting = ~on_host(infos["acting"])
         observations, _, terminated, truncated, infos = envs.step(policy(observations, infos, begins))
-        begins = _on_host(terminated | truncated) | waiting
+        begins = on_host(terminated | truncated) | waiting
         for episode in envs.take_episodes():
             if shares[episode.world] > 0:
                 shares[episode.world] -= 1
@@ -144,7 +145,3 @@ def evaluate_team(envs: TeamTotals, policy: Policy, episodes: int, seed: int, ma
             **{f"return_{agent}": returns[:, k] for k, agent in enumerate(envs.agents)},
         },
     )
-
-
-def _on_host(values: Any) -> NDArray[Any]:
-    return np.asarray(values.cpu() if hasattr(values, "cpu") else values)
