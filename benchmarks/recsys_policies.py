@@ -23,9 +23,9 @@ from rich.table import Table
 import telos
 from telos.baselines.machine import describe_machine
 from telos.baselines.progress import progress_bar
-from telos.envs.recsys.family import LTSRec
-from telos.envs.recsys.instances import LADDER
-from telos.envs.recsys.optimum import ReferenceReturns, constant_returns, optimal_plan, reference_returns
+from telos.envs.recsys.lts.family import LTSRec
+from telos.envs.recsys.lts.instances import LADDER
+from telos.envs.recsys.lts.optimum import ReferenceReturns, constant_returns, optimal_plan, reference_returns
 
 Floats = NDArray[np.float64]
 

@@ -76,8 +76,8 @@ ENVIRONMENTS: dict[str, EnvironmentEntry] = {
     ),
     "LTSRec-v0": EnvironmentEntry(
         summary="Clickbait pays now, satisfaction pays later: users with a hidden memory.",
-        entry_point="telos.envs.recsys.env:LTSRecEnv",
-        vector_entry_point="telos.envs.recsys.env:LTSRecVectorEnv",
+        entry_point="telos.envs.recsys.lts.env:LTSRecEnv",
+        vector_entry_point="telos.envs.recsys.lts.env:LTSRecVectorEnv",
     ),
     "LoiterChain-v0": EnvironmentEntry(
         summary="Walk to the goal, or loiter and be paid for it.",

@@ -8,10 +8,10 @@ import pytest
 from plain_lts import PlainUser
 
 import telos  # noqa: F401 - registers the environments
-from telos.envs.recsys import optimum
-from telos.envs.recsys.family import LTSRec
-from telos.envs.recsys.instances import LADDER, RECSIM_USERS, edge_groups, training_groups
-from telos.envs.recsys.params import Users
+from telos.envs.recsys.lts import optimum
+from telos.envs.recsys.lts.family import LTSRec
+from telos.envs.recsys.lts.instances import LADDER, RECSIM_USERS, edge_groups, training_groups
+from telos.envs.recsys.lts.params import Users
 
 PLAIN = {
     "train": ({}, {}),

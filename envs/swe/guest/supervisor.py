@@ -274,7 +274,8 @@ class Supervisor:
         spared = {1, os.getpid(), self.shell.pid}
         for attempt in range(KILL_ROUNDS):
             found = False
-            for pid in processes() - spared | ({self.shell.pid} if shell_too else set()):
+            # Parents first: a shell that lives to see its child killed would report it among the command's output.
+            for pid in [self.shell.pid] * shell_too + sorted(processes() - spared):
                 fields = stat_fields(pid)
                 if fields is None or fields[0] in (b"Z", b"X"):
                     continue

@@ -10,9 +10,10 @@ from gymnasium import spaces
 
 from telos.envs.engine.arrays import extremes, on_host
 from telos.envs.engine.family import Family
-from telos.envs.recsys.instances import LOG_UNIFORM, training_groups
-from telos.envs.recsys.params import Params, Spread, State, Users, make_spread, new_state
-from telos.envs.recsys.rules import MAX_ENGAGEMENT, observe_user, reset_user, step_item, step_position
+from telos.envs.engine.spread import Spread, make_spread
+from telos.envs.recsys.lts.instances import LOG_UNIFORM, training_groups
+from telos.envs.recsys.lts.params import Params, State, Users, new_state
+from telos.envs.recsys.lts.rules import MAX_ENGAGEMENT, observe_user, reset_user, step_item, step_position
 
 __all__ = ["HiddenUsers", "LTSRec"]
 
@@ -21,7 +22,7 @@ _LARGEST_NORMAL = 8.6
 
 
 class LTSRec(Family):
-    """See :class:`telos.envs.recsys.env.LTSRecEnv` for the arguments.
+    """See :class:`telos.envs.recsys.lts.env.LTSRecEnv` for the arguments.
 
     Attributes:
         groups: Choc means of the groups that users are drawn from.
@@ -141,7 +142,7 @@ class HiddenUsers:
         """A copy of what the observation hides: for evaluation and references, not for policies.
 
         Each array is float64 ``(num_envs,)``, ``(1,)`` of a single environment. Right after a ``reset`` it is what
-        :mod:`telos.envs.recsys.optimum` takes.
+        :mod:`telos.envs.recsys.lts.optimum` takes.
         """
         return users_of(self._batch.state)
 

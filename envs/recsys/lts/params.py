@@ -2,40 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Floats", "Params", "Spread", "State", "Users", "make_spread", "new_state"]
+from telos.envs.engine.spread import Spread
+
+__all__ = ["Floats", "Params", "State", "Users", "new_state"]
 
 Floats = NDArray[np.float64]
-
-
-class Spread(NamedTuple):
-    """How a number differs between users: uniform between two bounds, or the logarithm of such a draw.
-
-    Attributes:
-        low: Float64 scalar array.
-        high: Float64 scalar array, at least ``low``.
-        logarithmic: Bool scalar array.
-    """
-
-    low: Floats
-    high: Floats
-    logarithmic: NDArray[np.bool_]
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """Smallest and largest number that can be drawn."""
-        low, high = float(self.low), float(self.high)
-        return (float(np.log(low)), float(np.log(high))) if self.logarithmic else (low, high)
-
-    def quantile(self, u: Floats) -> Floats:
-        """The numbers below which shares ``u`` of all users are; any shape."""
-        value = self.low + (self.high - self.low) * u
-        return np.asarray(np.log(value) if self.logarithmic else value)
 
 
 class Params(NamedTuple):
@@ -111,12 +87,6 @@ class Users(NamedTuple):
     def satisfaction(self) -> Floats:
         """Share of the full engagement that the next item gets, float64 ``(n,)`` in [0, 1]."""
         return np.asarray(1.0 / (1.0 + np.exp(-self.sensitivity * self.exposure)))
-
-
-def make_spread(bounds: Sequence[float], logarithmic: bool = False) -> Spread:
-    """A spread from its two bounds; of logarithmic ones, before the logarithm."""
-    low, high = bounds
-    return Spread(np.array(low, np.float64), np.array(high, np.float64), np.array(logarithmic))
 
 
 def new_state(num_envs: int) -> State:

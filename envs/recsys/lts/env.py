@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from telos.envs.engine.env import SimulatedEnv
 from telos.envs.engine.vector import SimulatedVectorEnv
-from telos.envs.recsys.family import HiddenUsers, LTSRec
+from telos.envs.recsys.lts.family import HiddenUsers, LTSRec
 
 __all__ = ["LTSRecEnv", "LTSRecVectorEnv"]
 
@@ -25,7 +25,7 @@ class LTSRecEnv(HiddenUsers, SimulatedEnv):
 
     This is the environment of Sim2Rec. ``split="test"`` is the target, where ``choc_mean`` is 14; ``split="train"`` are
     the simulators, groups whose ``choc_mean`` is further from the target than ``gap``. Gaps of 2, 3 and 4 are, as we
-    read it, the ladder LTS1, LTS2 and LTS3 (:data:`telos.envs.recsys.instances.LADDER`). Train on one split and report
+    read it, the ladder LTS1, LTS2 and LTS3 (:data:`telos.envs.recsys.lts.instances.LADDER`). Train on one split and report
     the other: choosing a model by its return on ``"test"`` is no transfer.
 
     ## Action Space
@@ -93,9 +93,9 @@ class LTSRecEnv(HiddenUsers, SimulatedEnv):
 
     ``split="test"`` leaves ``gap``, ``groups`` and ``sim_noise`` aside, so that equal arguments make both splits.
     Sim2Rec's other users are ``memory_discount=(0.7, 0.9), sensitivity=(0.4, 0.6)``; RecSim's are in
-    :data:`telos.envs.recsys.instances.RECSIM_USERS`.
+    :data:`telos.envs.recsys.lts.instances.RECSIM_USERS`.
 
-    On ``env.unwrapped``: ``hidden_users()``, for evaluation only; see :class:`telos.envs.recsys.params.Users`.
+    On ``env.unwrapped``: ``hidden_users()``, for evaluation only; see :class:`telos.envs.recsys.lts.params.Users`.
 
     ## Vectorized environment
     ``gym.make_vec("LTSRec-v0", num_envs=65_536)``: one user an environment, one batch, no processes, all autoreset modes
@@ -118,7 +118,7 @@ class LTSRecEnv(HiddenUsers, SimulatedEnv):
     | least clickbait | 441.7 | -1.60 |
     | most clickbait, which is also the myopic and the most popular item | 443.1 | -1.59 |
 
-    For other arguments :func:`telos.envs.recsys.optimum.reference_returns`.
+    For other arguments :func:`telos.envs.recsys.lts.optimum.reference_returns`.
 
     ## Licence and data source
     Nothing but rules; MIT.

@@ -25,10 +25,11 @@ from numpy.typing import NDArray
 
 from telos.envs.engine.kernels import Kernel
 from telos.envs.engine.rules import rule
+from telos.envs.engine.spread import Spread
 from telos.envs.engine.threads import default_threads
-from telos.envs.recsys.family import LTSRec
-from telos.envs.recsys.params import Floats, Spread, Users
-from telos.envs.recsys.rules import MAX_ENGAGEMENT
+from telos.envs.recsys.lts.family import LTSRec
+from telos.envs.recsys.lts.params import Floats, Users
+from telos.envs.recsys.lts.rules import MAX_ENGAGEMENT
 
 __all__ = [
     "OptimalPlan",
@@ -146,7 +147,7 @@ def _solve(
         exposure = discount * exposure - 2.0 * (score - 0.5)
 
 
-_SOLVER = Kernel(_solve, Path(__file__).parent, "the solver of telos.envs.recsys.optimum")
+_SOLVER = Kernel(_solve, Path(__file__).parent, "the solver of telos.envs.recsys.lts.optimum")
 
 
 def constant_returns(family: LTSRec, users: Users) -> Floats:

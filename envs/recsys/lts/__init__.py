@@ -1,0 +1,1 @@
+"""LTSRec: clickbait pays now, satisfaction pays later."""
