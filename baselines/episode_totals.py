@@ -62,9 +62,7 @@ class EpisodeTotals(VectorWrapper[Any, Any, Any, Any, Any]):
         if not isinstance(rewards, self._library):
             self._begin(rewards)
         xp, active = arrays_of(rewards), ~self._waiting
-        # Where every step is a dummy, Gymnasium's own vector environments name no terms.
-        live = not self._next_step or active.any()
-        for name, values in VectorInfo(infos, self.num_envs, xp).read_terms(rewards, active).items() if live else ():
+        for name, values in VectorInfo(infos, self.num_envs, xp).read_terms(rewards, active).items():
             # Not in place: arrays with the same content may be handed out again.
             earned = xp.where(active, values, 0.0) if self._next_step else values
             self._sums[name] = self._sums.get(name, xp.zeros(self.num_envs)) + earned

@@ -141,7 +141,10 @@ class VectorInfo:
         return values, rows if values is None else rows & self._rows(part, outer)
 
     def read_terms(self, rewards: Array, active: Array) -> Terms:
-        """Returns the terms, each of shape ``(num_envs,)``; in active rows without any, the reward as one term."""
+        """Returns the terms, each of shape ``(num_envs,)``; in active rows without any, the reward as one term.
+
+        Where no row is active and none has terms, there are none.
+        """
         if self.in_final is None and TERMS in self.out:
             mask = self.out.get(f"_{TERMS}")
             if mask is None or bool((mask | ~active).all()):
@@ -159,7 +162,7 @@ class VectorInfo:
                 terms[name] = terms[name] + inside if name in terms else inside
         if not has.all():
             alone = xp.where(has | ~active, 0.0, rewards)
-            if not terms or alone.any():
+            if (not terms and active.any()) or alone.any():
                 terms[REWARD] = terms[REWARD] + alone if REWARD in terms else alone
         return terms
 

@@ -79,6 +79,17 @@ def test_both_modes_of_autoreset_agree():
     assert np.array_equal(*results)
 
 
+@pytest.mark.parametrize("num_envs", [1, 3])
+def test_steps_in_which_all_environments_only_reset_name_no_terms(num_envs):
+    envs = gym.vector.SyncVectorEnv(
+        [lambda: gym.make("test_evaluation/Lengths-v0")] * num_envs,
+        autoreset_mode=gym.vector.AutoresetMode.NEXT_STEP,
+    )
+    evaluation = evaluate_in(envs, lambda *_: np.zeros(num_envs, np.int64), 20, seed=3)
+    assert evaluation.terms.keys() == {"kept", "other"}
+    assert np.array_equal(evaluation.terms["kept"], 0.75 * evaluation.lengths)
+
+
 def test_native_environments_of_either_mode():
     for env_id in ("CartPole-v1", "LoiterChain-v0"):
         found = evaluate(Watching(5), env_id, episodes=13, num_envs=5)
