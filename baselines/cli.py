@@ -122,6 +122,33 @@ def health(repeats: int = 3, jobs: int = 2, sandbox: Sandbox = "docker", out: Pa
     sys.exit(0 if check_health(repeats, jobs, sandbox, out) else 1)
 
 
+@swe.command(name="show")
+def show(trace: Annotated[Path, tyro.conf.Positional]) -> None:
+    """Prints a recorded episode: an environment made with `trace=FOLDER` writes one file an episode there.
+
+    Args:
+        trace: The JSONL file.
+    """
+    from telos.baselines.swe_traces import transcript_of
+
+    sys.stdout.write(transcript_of(trace))
+
+
+@swe.command(name="replay")
+def replay(trace: Annotated[Path, tyro.conf.Positional], sandbox: Sandbox | None = None) -> None:
+    """Plays a recorded episode again, and tells whether all that it did is the same, or what first differs.
+
+    Args:
+        trace: The JSONL file.
+        sandbox: Where commands run; by default where they ran.
+    """
+    from telos.baselines.swe_traces import replay_trace
+
+    same, told = replay_trace(trace, sandbox)
+    _console.print(escape(told), soft_wrap=True)
+    sys.exit(0 if same else 1)
+
+
 @swe.command(name="scripted")
 def scripted(
     tasks: int = 12, sandbox: Sandbox = "docker", seed: int = 0, jobs: int = 2, out: Path = Path("runs/swe-scripted")

@@ -6,6 +6,7 @@ import sys
 import time
 import weakref
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, SupportsFloat
 
 import gymnasium as gym
@@ -14,6 +15,7 @@ from gymnasium import spaces
 
 from telos.envs.spaces import UnicodeText
 from telos.envs.swe.actions import Action, MalformedActionError, parse_action
+from telos.envs.swe.branching import Branching
 from telos.envs.swe.errors import InfrastructureError, SandboxWreckedError
 from telos.envs.swe.grading import Grade, Outcome, grade
 from telos.envs.swe.pool import SandboxSpec, acquire_pool, release_pool
@@ -43,7 +45,7 @@ _REWARDS = {
 _OUTCOME_REWARDS = ("no_submit", "empty_patch", "fails_tests", "passes_tests")
 
 
-class SWEDockerEnv(gym.Env[dict[str, Any], str]):
+class SWEDockerEnv(Branching):
     """A software-engineering task in a real sandbox, after the G-RA framework.
 
     ## Description
@@ -137,6 +139,7 @@ class SWEDockerEnv(gym.Env[dict[str, Any], str]):
     | `output_limit` | 16384 | bytes of output that an observation holds |
     | `image` | `"telos-swe-base"` | container image; must hold bash and Python 3 with pytest |
     | `warm` | 2 | sandboxes kept ready for this environment: one for the next episode, one for grading |
+    | `trace` | None | folder for one JSONL file an episode: `telos swe show FILE` prints it, `replay` plays it again |
 
     Names in ``rewards``: ``valid_format``, ``malformed``, ``tool_success``, ``tool_failure``, ``no_submit``,
     ``empty_patch``, ``fails_tests``, ``passes_tests``.
@@ -146,6 +149,10 @@ class SWEDockerEnv(gym.Env[dict[str, Any], str]):
     obs, info = env.reset(seed=7)
     obs, reward, terminated, truncated, info = env.step("python3 -m pytest -q")
     ```
+
+    On ``env.unwrapped``, see :class:`telos.envs.swe.branching.Branching`: ``snapshot()`` and ``restore(id)``,
+    ``fork(n)`` for live copies of an episode, ``shadow_grade()`` for the hidden tests' verdict in mid-episode, and
+    ``replay(events)``; ``grade(patch)`` judges any patch for the current task.
 
     ## Vectorized environment
     ``gym.make_vec("SWEDocker-v0", num_envs=8)`` runs the episodes in threads that share one warm pool; all
@@ -184,8 +191,10 @@ class SWEDockerEnv(gym.Env[dict[str, Any], str]):
         output_limit: int = 16_384,
         image: str = "telos-swe-base",
         warm: int = 2,
+        trace: str | None = None,
         render_mode: str | None = None,
     ) -> None:
+        self._arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         if max_turns < 1 or command_timeout <= 0 or time_limit <= 0 or output_limit < 256:
             raise ValueError(
                 "max_turns must be at least 1, command_timeout and time_limit positive, output_limit at least 256; got "
@@ -227,6 +236,8 @@ class SWEDockerEnv(gym.Env[dict[str, Any], str]):
         self._repository: Repository | None = None
         self._transcript = Transcript()
         self._turn, self._started, self._done = 0, 0.0, True
+        self._trace_folder = Path(trace) if trace is not None else None
+        self._begin_lineage("")
 
     # -- Gymnasium's interface ------------------------------------------------------------------------
 
@@ -248,6 +259,8 @@ class SWEDockerEnv(gym.Env[dict[str, Any], str]):
         self._sandbox = self._open_sandbox(self._repository)
         self._turn, self._started, self._done = 0, time.monotonic(), False
         self._transcript = Transcript(self.task)
+        self._parent = None
+        self._begin_trace()
         info = {"task": self.task.id, "difficulty": self.task.difficulty, "timing": {"reset": self._started - started}}
         observation = self._observation("", "ready", 0)
         if self.render_mode == "human":
@@ -291,6 +304,7 @@ class SWEDockerEnv(gym.Env[dict[str, Any], str]):
         reward = terms["format"] + terms["tool"] + terms["outcome"]
         info["timing"]["step"] = time.monotonic() - started
         observation = self._observation(output, result, exit_code)
+        self._record(action, observation, info)
         if self.render_mode is not None:
             self._transcript.add(self._turn, action, observation, reward, info)
         if self.render_mode == "human":
@@ -415,13 +429,14 @@ class SWEDockerEnv(gym.Env[dict[str, Any], str]):
         }
 
     def _observation(self, output: str, result: str, exit_code: int) -> dict[str, Any]:
-        return {
+        self._seen = {
             "statement": self.task.statement,
             "output": output,
             "result": result,
             "exit_code": np.array([exit_code], np.int64),
             "turn": np.array([self._turn], np.int64),
         }
+        return dict(self._seen)
 
     def _drop_episode(self) -> None:
         self._done = True

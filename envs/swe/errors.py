@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["InfrastructureError", "SandboxUnavailableError", "SandboxWreckedError"]
+__all__ = ["InfrastructureError", "SandboxUnavailableError", "SandboxWreckedError", "SnapshotError"]
 
 
 class SandboxUnavailableError(RuntimeError):
@@ -25,3 +25,7 @@ class InfrastructureError(RuntimeError):
 
 class SandboxWreckedError(RuntimeError):
     """The agent's own commands left the sandbox beyond repair."""
+
+
+class SnapshotError(RuntimeError):
+    """A sandbox's files cannot be copied, for their size or their names."""

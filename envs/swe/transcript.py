@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
 
 from telos.envs.swe.tasks import Task
+from telos.envs.swe.trace import Event
 
 __all__ = ["Transcript"]
 
@@ -34,6 +35,20 @@ class Transcript:
         if "infra" in info:
             part.append(f"== infrastructure failure: {info['infra']['kind']}: {info['infra']['detail']} ==")
         self._parts.append("\n".join(part) + "\n")
+
+    @classmethod
+    def of(cls, events: Iterable[Event]) -> Self:
+        """The transcript of a recorded episode."""
+        transcript = cls()
+        for event in events:
+            if event["event"] == "reset":
+                transcript._parts.append(f"== {event['task']} ==\n")
+            elif event["event"] == "branch":
+                transcript._parts.append(f"== goes on from snapshot {event['snapshot']} ==\n")
+            else:
+                reward = sum(event["reward_terms"].values())
+                transcript.add(event["turn"], event["action"], event, reward, event)
+        return transcript
 
     def text(self) -> str:
         """Everything so far."""

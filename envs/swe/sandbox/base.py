@@ -11,13 +11,26 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from telos.envs.swe.errors import InfrastructureError, SandboxWreckedError
+from telos.envs.swe.errors import InfrastructureError, SandboxWreckedError, SnapshotError
 from telos.envs.swe.sandbox.session import Session, SessionLostError, Settings
 
-__all__ = ["KINDS", "WORKDIR", "CommandResult", "ProgramResult", "Sandbox", "SandboxLimits", "open_sandbox", "pack"]
+__all__ = [
+    "KINDS",
+    "WORKDIR",
+    "CommandResult",
+    "ProgramResult",
+    "Sandbox",
+    "SandboxLimits",
+    "SandboxState",
+    "open_sandbox",
+    "pack",
+]
 
 WORKDIR = "/testbed"
 KINDS = ("docker", "bubblewrap")
+#: All places that an agent can write to but shared memory.
+_PLACES = (WORKDIR, "/tmp", "/home/agent")
+_COPY_TIMEOUT = 30.0
 _ENVIRONMENT = {
     "HOME": "/home/agent",
     "USER": "agent",
@@ -98,6 +111,39 @@ class ProgramResult:
 
     command: CommandResult
     result: bytes
+
+
+@dataclass(frozen=True)
+class SandboxState:
+    """What :meth:`Sandbox.save` copies.
+
+    Attributes:
+        archive: The files below ``/testbed``, ``/tmp`` and ``/home/agent``, as a tar archive.
+        cwd: The shell's directory.
+        exports: The shell's exported variables, as bash declares them.
+    """
+
+    archive: bytes
+    cwd: str
+    exports: str
+
+    @contextlib.contextmanager
+    def read_tree(self) -> Iterator[Iterator[tuple[tarfile.TarInfo, Any]]]:
+        """Streams the members of the repository's file tree, as :meth:`Sandbox.read_tree` does."""
+        with tarfile.open(fileobj=io.BytesIO(self.archive)) as archive:
+            yield tree_members(archive)
+
+
+def tree_members(archive: tarfile.TarFile) -> Iterator[tuple[tarfile.TarInfo, Any]]:
+    """The members below ``/testbed`` with their contents, named from there."""
+    top = WORKDIR.strip("/") + "/"
+    for member in archive:
+        if member.name.startswith(top):
+            content = archive.extractfile(member) if member.isreg() else None
+            member.name = member.name.removeprefix(top)
+            if member.islnk():
+                member.linkname = member.linkname.removeprefix(top)
+            yield member, content
 
 
 def pack(files: Mapping[str, tuple[int, bytes]]) -> bytes:
@@ -235,6 +281,38 @@ class Sandbox(abc.ABC):
             raise InfrastructureError("session", f"could not write the repository: {error}") from error
         if reply["error"]:
             raise SandboxWreckedError(f"the files cannot be written: {reply['error']}")
+
+    def save(self) -> SandboxState:
+        """Copies files, directory and exported variables, at a moment at which no process of the agent runs.
+
+        Processes, variables that are not exported and functions are not in the copy.
+
+        Raises:
+            SnapshotError: If the files take more than ``limits.disk``, or cannot be read.
+        """
+        reply, archive = self._copy({"do": "save"}, b"")
+        return SandboxState(archive, reply["cwd"], reply["exports"])
+
+    def load(self, state: SandboxState) -> None:
+        """Becomes as a sandbox was when it was copied; kills every process of the agent.
+
+        Raises:
+            SnapshotError: If the file system does not take the files.
+        """
+        self._copy({"do": "load", "cwd": state.cwd, "exports": state.exports}, state.archive)
+
+    def _copy(self, header: Mapping[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:
+        request = {**header, "places": _PLACES, "timeout": _COPY_TIMEOUT, "limit": self.output_limit}
+        try:
+            reply, data = self._request(request, payload, _COPY_TIMEOUT)
+        except SessionLostError as lost:
+            self._recover(lost)
+            raise SnapshotError(f"the sandbox's files cannot be copied: {lost}") from lost
+        split = reply.get("result_size", 0)
+        if reply["exit_code"]:
+            told = data[split:].decode("utf-8", "replace").strip()
+            raise SnapshotError(f"the sandbox's files cannot be copied: {told[-500:] or 'it took too long'}")
+        return reply, data[:split]
 
     def freeze(self) -> None:
         """Kills every process of the agent, background jobs included; the next command has a fresh shell."""

@@ -24,7 +24,7 @@ from docker.types import DriverConfig, Mount, Ulimit
 from docker.utils import kwargs_from_env
 
 from telos.envs.swe.errors import InfrastructureError, SandboxUnavailableError, SandboxWreckedError
-from telos.envs.swe.sandbox.base import WORKDIR, Sandbox, SandboxLimits
+from telos.envs.swe.sandbox.base import WORKDIR, Sandbox, SandboxLimits, tree_members
 from telos.envs.swe.sandbox.owner import LABEL, expired, owner_labels
 from telos.envs.swe.sandbox.rendezvous import GUEST_FOLDER, GUEST_SOCKET, Rendezvous
 from telos.envs.swe.sandbox.session import BOOT_COMMAND, Settings, SocketStream
@@ -205,19 +205,9 @@ class DockerSandbox(Sandbox):
             raise InfrastructureError("archive", str(error)) from error
         with tarfile.open(fileobj=cast(IO[bytes], _Reader(stream)), mode="r|") as archive:
             try:
-                yield self._members(archive)
+                yield tree_members(archive)
             finally:
                 stream.close()
-
-    def _members(self, archive: tarfile.TarFile) -> Iterator[tuple[tarfile.TarInfo, Any]]:
-        top = WORKDIR.strip("/") + "/"
-        for member in archive:
-            if member.name.startswith(top):
-                content = archive.extractfile(member) if member.isreg() else None
-                member.name = member.name.removeprefix(top)
-                if member.islnk():
-                    member.linkname = member.linkname.removeprefix(top)
-                yield member, content
 
     def _close(self) -> None:
         """Ends the session and the container; the engine removes both in the background."""

@@ -158,7 +158,7 @@ class Settings:
 @cache
 def _guest_source() -> str:
     guest = resources.files("telos.envs.swe") / "guest"
-    return "\n".join((guest / name).read_text() for name in ("supervisor.py", "seccomp.py", "tools.py"))
+    return "\n".join((guest / name).read_text() for name in ("supervisor.py", "seccomp.py", "tools.py", "files.py"))
 
 
 class Session:
