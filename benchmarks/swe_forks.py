@@ -1,4 +1,6 @@
-"""How long SWEDocker-v0 takes to copy an episode: snapshot, restore and fork, with sandboxes waiting in the pool.
+"""How long SWEDocker-v0 takes to copy an episode.
+
+Snapshot, restore, fork and shadow grade, with sandboxes waiting in the pool.
 
 python benchmarks/swe_forks.py --rounds 100 --out benchmarks/results/swe_forks.json
 """

@@ -238,12 +238,15 @@ class Branching(gym.Env[dict[str, Any], str]):
     def _adopt(self, kept: Snapshot) -> None:
         """Becomes the episode of a snapshot."""
         sandbox: Sandbox = self._pool.take()
+        same = self._repository is not None and self.task == kept.task
         try:
             sandbox.load(kept.sandbox)
-            repository = Repository(kept.task.files)
+            repository = self._repository if same else Repository(kept.task.files)
         except BaseException:
             sandbox.close()
             raise
+        if same:
+            self._repository = None
         self._drop_episode()
         self._sandbox, self._repository, self.task = sandbox, repository, kept.task
         self._turn, self._started, self._done = kept.turn, time.monotonic() - kept.elapsed, False
