@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import hashlib
 import time
@@ -52,6 +53,7 @@ class Snapshot:
     observation: dict[str, Any]
     transcript: Transcript
     events: tuple[Event, ...]
+    shadow: float
     random: np.random.Generator
 
 
@@ -73,6 +75,7 @@ class Branching(gym.Env[dict[str, Any], str]):
     _trace: Trace
     _trace_folder: Path | None
     _parent: str | None
+    _shadow: float
     _turn: int
     _started: float
     _done: bool
@@ -232,6 +235,7 @@ class Branching(gym.Env[dict[str, Any], str]):
             self._seen,
             copy.deepcopy(self._transcript),
             tuple(self._trace.events),
+            self._shadow,
             copy.deepcopy(self.np_random),
         )
 
@@ -251,8 +255,20 @@ class Branching(gym.Env[dict[str, Any], str]):
         self._sandbox, self._repository, self.task = sandbox, repository, kept.task
         self._turn, self._started, self._done = kept.turn, time.monotonic() - kept.elapsed, False
         self._transcript, self._seen = copy.deepcopy(kept.transcript), kept.observation
+        self._shadow = kept.shadow
         self._parent = kept.id
         self._begin_trace([*kept.events, {"event": "branch", "time": time.time(), "snapshot": kept.id}])
+
+    def _look_in_shadow(self) -> None:
+        """Has the repository judged for ``info["shadow"]``; files that cannot be copied change nothing."""
+        started = time.monotonic()
+        with contextlib.suppress(SnapshotError):
+            verdict = self.shadow_grade()
+            mended = len(set(self.task.fail_to_pass).intersection(verdict.passed)) / len(self.task.fail_to_pass)
+            broken = len(set(self.task.pass_to_pass).difference(verdict.passed)) / max(1, len(self.task.pass_to_pass))
+            self._shadow = 0.0 if verdict.outcome is Outcome.EMPTY_PATCH else mended - broken
+        # The agent's time limit does not run meanwhile.
+        self._started += time.monotonic() - started
 
     def _begin_trace(self, events: Iterable[Event] = ()) -> None:
         start = {"event": "reset", "time": time.time(), "task": self.task.id, "arguments": self._arguments}

@@ -123,7 +123,12 @@ class SWEDockerEnv(Branching):
     | `patch` | at the end | the patch, in git's format |
     | `tests_passed`, `tests_failed` | at the end | ids of the hidden tests by result |
     | `grade_detail` | at the end | why tests could not be judged by their results alone, else empty |
+    | `shadow` | every step, with `shadow_every` | progress at the last look, see below |
     | `infra` | after an infrastructure failure | `{"kind": ..., "detail": ...}` |
+
+    ``shadow`` is the share of the failing hidden tests that pass, less the share of the passing ones that fail: 0 at
+    first, 1 when all pass. It is for shaping, ``PotentialShaping(env, potential="info:shadow")``, not for the agent.
+    A look copies the files and judges them in another sandbox, as a submission would be; it takes about as long.
 
     ## Arguments
     | Parameter | Default | Meaning |
@@ -139,6 +144,7 @@ class SWEDockerEnv(Branching):
     | `output_limit` | 16384 | bytes of output that an observation holds |
     | `image` | `"telos-swe-base"` | container image; must hold bash and Python 3 with pytest |
     | `warm` | 2 | sandboxes kept ready for this environment: one for the next episode, one for grading |
+    | `shadow_every` | None | actions between looks of the hidden tests at a copy, for `info["shadow"]` |
     | `trace` | None | folder for one JSONL file an episode: `telos swe show FILE` prints it, `replay` plays it again |
 
     Names in ``rewards``: ``valid_format``, ``malformed``, ``tool_success``, ``tool_failure``, ``no_submit``,
@@ -191,10 +197,13 @@ class SWEDockerEnv(Branching):
         output_limit: int = 16_384,
         image: str = "telos-swe-base",
         warm: int = 2,
+        shadow_every: int | None = None,
         trace: str | None = None,
         render_mode: str | None = None,
     ) -> None:
         self._arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        if shadow_every is not None and shadow_every < 1:
+            raise ValueError(f"shadow_every must be at least 1 or None, got {shadow_every}")
         if max_turns < 1 or command_timeout <= 0 or time_limit <= 0 or output_limit < 256:
             raise ValueError(
                 "max_turns must be at least 1, command_timeout and time_limit positive, output_limit at least 256; got "
@@ -236,6 +245,7 @@ class SWEDockerEnv(Branching):
         self._repository: Repository | None = None
         self._transcript = Transcript()
         self._turn, self._started, self._done = 0, 0.0, True
+        self._shadow_every = shadow_every
         self._trace_folder = Path(trace) if trace is not None else None
         self._begin_lineage("")
 
@@ -259,7 +269,7 @@ class SWEDockerEnv(Branching):
         self._sandbox = self._open_sandbox(self._repository)
         self._turn, self._started, self._done = 0, time.monotonic(), False
         self._transcript = Transcript(self.task)
-        self._parent = None
+        self._parent, self._shadow = None, 0.0
         self._begin_trace()
         info = {"task": self.task.id, "difficulty": self.task.difficulty, "timing": {"reset": self._started - started}}
         observation = self._observation("", "ready", 0)
@@ -291,6 +301,8 @@ class SWEDockerEnv(Branching):
             )
             if terminated or truncated:
                 self._finish(terminated, terms, info)
+            elif self._shadow_every and self._turn % self._shadow_every == 0:
+                self._look_in_shadow()
         except SandboxWreckedError as error:
             terminated, output, result, exit_code = True, "", f"the sandbox is beyond repair: {error}"[:2_000], 1
             self._close_books(Grade(Outcome.NO_SUBMIT), "", False, terms, info)
@@ -298,6 +310,8 @@ class SWEDockerEnv(Branching):
             terminated, truncated, output, result, exit_code = False, True, "", "infrastructure failure", 1
             terms.update(dict.fromkeys(terms, 0.0))
             info["infra"], info["trainable"] = {"kind": error.kind, "detail": error.detail}, False
+        if self._shadow_every:
+            info["shadow"] = self._shadow
         self._done = terminated or truncated
         if self._done:
             self._drop_episode()

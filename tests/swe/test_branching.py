@@ -7,6 +7,7 @@ import pytest
 
 import telos  # noqa: F401 - registers the environments
 from telos.envs.swe.trace import ReplayDivergedError, read_trace, tree_hash
+from telos.wrappers import PotentialShaping
 
 
 @pytest.fixture
@@ -86,6 +87,22 @@ def test_shadow_grades_are_those_of_a_submission_and_change_nothing(env, easy_ta
     assert env.shadow_grade().resolved
     assert files(env) == before
     assert env.step("<submit/>")[4]["resolved"]
+
+
+def test_the_shadow_follows_the_repository_and_shapes_by_potential(sandbox_kind, easy_task):
+    env = gym.make("SWEDocker-v0", sandbox=sandbox_kind, shadow_every=2)
+    shaped = PotentialShaping(env, potential="info:shadow", gamma=1.0)
+    shaped.reset(options={"task": easy_task.id})
+    commands = ["true", "true", gold(easy_task), "true", "rm -r *", "true"]
+    steps = [shaped.step(command) for command in commands]
+    shadows = [info["shadow"] for *_, info in steps]
+    assert shadows == [0.0, 0.0, 0.0, 1.0, 1.0, -1.0]
+    assert [info["reward_terms"]["potential"] for *_, info in steps] == [0.0, 0.0, 0.0, 1.0, 0.0, -2.0]
+    assert shaped.step("<submit/>")[4]["reward_terms"]["potential"] == 1.0
+    # A new episode starts at 0 again.
+    shaped.reset(options={"task": easy_task.id})
+    assert shaped.step("true")[4]["reward_terms"]["potential"] == 0.0
+    shaped.close()
 
 
 def test_what_is_no_snapshot_is_said(env, easy_task):

@@ -164,6 +164,38 @@ def test_outside_of_its_conditions_policies_change(gamma, cut):
     assert moved > 5
 
 
+class Telling(gym.Wrapper):
+    """Says how far it is, 1 a step after the first, in its infos alone."""
+
+    def step(self, action):
+        obs, *rest, info = self.env.step(action)
+        return obs, *rest, info | {"progress": obs[0] - 1.0}
+
+
+def test_what_the_environment_tells_is_a_potential_that_starts_at_zero():
+    env = PotentialShaping(Telling(ScriptedEnv(WALK, truncated=True)), potential="info:progress", gamma=0.5)
+    # Told 0, 1, 2.
+    expected = [0.0, 0.5, 0.5 * 2 - 1]
+    assert term(env, "potential") == expected
+    assert term(env, "potential") == expected
+    ended = PotentialShaping(Telling(ScriptedEnv(WALK)), potential="info:progress", gamma=0.5)
+    assert term(ended, "potential") == [0.0, 0.5, -1.0]
+    envs = gym.vector.SyncVectorEnv([lambda: Telling(ScriptedEnv(WALK, truncated=True))] * 2)
+    envs = VectorPotentialShaping(envs, potential="info:progress", gamma=0.5)
+    envs.reset()
+    for _ in range(2):
+        paid = [envs.step(np.zeros(2, np.int64))[4]["reward_terms"]["potential"] for _ in WALK]
+        assert np.array_equal(paid, np.transpose([expected] * 2))
+        envs.step(np.zeros(2, np.int64))  # only resets
+
+
+def test_an_environment_that_tells_nothing_is_refused():
+    env = PotentialShaping(ScriptedEnv(WALK), potential="info:progress")
+    env.reset()
+    with pytest.raises(ValueError, match=r"info\['progress'\] must be one finite number"):
+        env.step(0)
+
+
 def test_a_function_is_recorded_by_its_name():
     env = PotentialShaping(TermsEnv(), potential=position)
     assert env.transform.arguments["potential"] == f"{__name__}:position"
