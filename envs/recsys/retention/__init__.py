@@ -1,0 +1,1 @@
+"""RetentionRec: clicks today, and whether the user comes back."""
