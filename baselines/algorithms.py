@@ -27,11 +27,13 @@ ALGORITHMS = {
     "dqn": Algorithm("telos.baselines.dqn:main", "Double deep Q-learning with n-step targets."),
     "ippo": Algorithm("telos.baselines.ippo:main", "PPO of several agents, whose critics see what their agents see."),
     "mappo": Algorithm("telos.baselines.mappo:main", "PPO of several agents with a central critic."),
+    "sim2rec": Algorithm("telos.baselines.sim2rec:main", "PPO in a set of simulators, for users that none has."),
     "grpo": Algorithm("telos.baselines.grpo:main", "Group-relative policy optimisation, without a critic."),
     "bc": Algorithm("telos.baselines.bc:main", "Behaviour cloning of recorded episodes."),
     "decision-transformer": Algorithm(
         "telos.baselines.decision_transformer:main", "Recorded episodes, imitated by the return that is asked for."
     ),
+    "dt4ier": Algorithm("telos.baselines.dt4ier:main", "A decision transformer for clicks and for retention."),
     "sb3-ppo": Algorithm("telos.baselines.sb3_runs:ppo", "Stable-Baselines3's PPO."),
     "sb3-dqn": Algorithm("telos.baselines.sb3_runs:dqn", "Stable-Baselines3's DQN."),
     "sb3-a2c": Algorithm("telos.baselines.sb3_runs:a2c", "Stable-Baselines3's A2C."),

@@ -36,6 +36,8 @@ LOADERS = {
     "dqn": "telos.baselines.dqn:load_policy",
     "grpo": "telos.baselines.grpo:load_policy",
     "bc": "telos.baselines.bc:load_policy",
+    "sim2rec": "telos.baselines.sim2rec:load_policy",
+    "dt4ier": "telos.baselines.dt4ier:load_policy",
     "decision-transformer": "telos.baselines.decision_transformer:load_policy",
     "sb3-ppo": "telos.baselines.policy_runs:load_sb3_policy",
     "sb3-dqn": "telos.baselines.policy_runs:load_sb3_policy",

@@ -79,6 +79,31 @@ ENVIRONMENTS: dict[str, EnvironmentEntry] = {
         entry_point="telos.envs.recsys.lts.env:LTSRecEnv",
         vector_entry_point="telos.envs.recsys.lts.env:LTSRecVectorEnv",
     ),
+    "RetentionRec-v0": EnvironmentEntry(
+        summary="Clicks today, and whether the user comes back: sessions over days, users who leave.",
+        entry_point="telos.envs.recsys.retention.env:RetentionRecEnv",
+        vector_entry_point="telos.envs.recsys.retention.env:RetentionRecVectorEnv",
+    ),
+    "SlateRec-v0": EnvironmentEntry(
+        summary="Slates of items for users who get bored, drift with what they click, and leave.",
+        entry_point="telos.envs.recsys.slate.env:SlateRecEnv",
+        vector_entry_point="telos.envs.recsys.slate.env:SlateRecVectorEnv",
+    ),
+    "DriverProgram-v0": EnvironmentEntry(
+        summary="Coupons for drivers, who tire of them and have a budget.",
+        entry_point="telos.envs.recsys.driver.env:DriverProgramEnv",
+        vector_entry_point="telos.envs.recsys.driver.env:DriverProgramVectorEnv",
+    ),
+    "LoggedRec-v0": EnvironmentEntry(
+        summary="Users fitted to logs that you supply, behind a gate on how faithful the fit is.",
+        entry_point="telos.envs.recsys.logged.env:LoggedRecEnv",
+        vector_entry_point="telos.envs.recsys.logged.env:LoggedRecVectorEnv",
+    ),
+    "Crafter-v0": EnvironmentEntry(
+        summary="Survive, gather, build and mine in an open world: Crafter, for one agent or sixty-four.",
+        entry_point="telos.envs.crafter.env:CrafterEnv",
+        vector_entry_point="telos.envs.crafter.env:CrafterVectorEnv",
+    ),
     "LoiterChain-v0": EnvironmentEntry(
         summary="Walk to the goal, or loiter and be paid for it.",
         entry_point="telos.envs.tabular.chain_env:LoiterChainEnv",

@@ -24,6 +24,7 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
 import telos
+from telos.envs.recsys.logged.example import example_root
 from telos.envs.registry import ENVIRONMENTS
 
 SECTIONS = [
@@ -112,6 +113,20 @@ CASES = {
             ("continuous", {"action": "continuous", "observe_user": True, "observe_time": True}, [[0.5]] * 40),
         )
     },
+    "DriverProgram-v0": {
+        "": Case({"horizon": 45}, [[0.5, 0.4], [-1.0, -1.0], [1.0, 1.0]] * 15, truncates=False),
+        "grid": Case({"action": "grid", "observe_driver": True}, [0, 20, 36] * 10, truncates=False),
+    },
+    "LoggedRec-v0": {
+        name: Case({"data_root": example_root(), "days": 3, **kwargs}, script, sampled=6, truncates=False)
+        for name, kwargs, script in (("", {}, [0, 7, 3] * 50), ("slates", {"slate": 2}, [[0, 7], [3, 4]] * 50))
+    },
+    "RetentionRec-v0": {"": Case({}, [[0, 4, 7, 10, 14], [1, 1, 1, 2, 2]] * 80, truncates=False)},
+    "SlateRec-v0": {
+        name: Case({"horizon": 40, "patience": [6.0, 9.0], **kwargs}, [list(range(10))] * 9, sampled=9, truncates=False)
+        for name, kwargs in (("", {}), ("bored of all", {"boredom": "all", "new_items": 0.5}))
+    },
+    "Crafter-v0": {"": Case({"size": [24, 24], "length": 60}, [5, 1, 5, 2, 3, 4, 6, 0] * 8, truncates=False)},
     "LoiterChain-v0": {"": Case({"horizon": 15}, [0] * 5, sampled=8, truncates=False)},
     "StepChain-v0": {"": Case({"max_steps": 12}, [0] * 4 + [2], sampled=20, truncates=False)},
     "DeepSea-v0": {
