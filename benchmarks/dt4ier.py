@@ -44,6 +44,7 @@ from telos.wrappers import save_episodes
 Floats = NDArray[np.float64]
 ENV, TERMS = "RetentionRec-v0", ("click", "retention")
 RECORDED, RECORDING_SEED, FIRST_SEED = 30_000, 1, 101
+POWERS, CLICKBAIT = (20.0, 5.0, 1.0), tuple(range(11))
 PAIRS = ((0.2, 0.2), (0.2, 0.8), (0.2, 1.0), (0.8, 0.2), (0.8, 1.0), (1.0, 0.2), (1.0, 0.8), (1.0, 1.0), (0.8, 0.8))
 """Shares of the best recorded clicks and returns that are asked for; the last is the default."""
 SUM_SHARES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.9, 1.0, 0.8)
@@ -86,12 +87,13 @@ class Platform:
 
     Args:
         seed: Of all draws.
+        powers: Of the rankers.
+        clickbait: Of the rankers, each with each power.
     """
 
-    POWERS = np.array([20.0, 5.0, 1.0])
-
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, powers: tuple[float, ...] = POWERS, clickbait: tuple[int, ...] = CLICKBAIT) -> None:
         self._rng = np.random.default_rng(seed)
+        self._choices = clickbait, powers
         self._clickbait = np.zeros(0, np.int64)
 
     def __call__(self, observations: Any, infos: dict[str, Any], begins: NDArray[np.bool_]) -> Any:
@@ -99,8 +101,8 @@ class Platform:
         rng, n = self._rng, len(observations)
         if len(self._clickbait) != n:
             self._clickbait, self._power = np.zeros(n, np.int64), np.zeros(n)
-        self._clickbait = np.where(begins, rng.integers(11, size=n), self._clickbait)
-        self._power = np.where(begins, self.POWERS[rng.integers(3, size=n)], self._power)
+        self._clickbait = np.where(begins, rng.choice(self._choices[0], n), self._clickbait)
+        self._power = np.where(begins, rng.choice(self._choices[1], n), self._power)
         shown, clicked = observations[:, 7:12], observations[:, 12:17]
         # Before anything is shown, a topic is worth what the ranker's clickbait makes of the base rate.
         expected = 0.3 * (1.0 + 0.75 * (self._clickbait / 5 - 1.0))[:, None]
@@ -211,6 +213,7 @@ def print_rows(rows: dict[str, Any], behaviour: dict[str, Any], console: Console
     table.title = "simulated users; means over runs with 95 % intervals; asked for 0.8 of the best recorded"
     point = (f"{behaviour[name]:.2f}" for name in TERMS)
     table.add_row("behaviour", "", *point, f"{behaviour['distance']:.2f}", f"{behaviour['hypervolume']:.3f}")
+    table.add_row("its best rankers, in hindsight", "", "", "", "", f"{behaviour['best_rankers']:.3f}")
     for method, row in rows.items():
         cells = [
             f"{row[name]['estimate']:.{digits}f} [{row[name]['low']:.{digits}f}, {row[name]['high']:.{digits}f}]"
@@ -233,6 +236,7 @@ def draw(
     axis.plot(*known.best_constant, "v", color="grey", label="best constant slate of all users")
     axis.plot(*known.random, "X", color="grey", label="random slates (reference point)")
     axis.plot(*(behaviour[name] for name in TERMS), "P", color="black", markersize=9, label="behaviour policy")
+    axis.plot(*np.transpose(behaviour["rankers"]), "x", color="black", markersize=4, alpha=0.6, label="its 33 rankers")
     for method, (colour, marker) in STYLES.items():
         points = np.array(rows[method]["points"])
         means = points.mean(axis=0)
@@ -288,6 +292,11 @@ def main(
     mean, error = points_of(Platform(0), seeds * users, 0)
     behaviour: dict[str, Any] = {name: mean[k] for k, name in enumerate(TERMS)}
     behaviour |= {"standard_errors": error.tolist(), "distance": distance(mean, front)}
+    rankers = [points_of(Platform(0, (power,), (c,)), users, 0)[0] for power in POWERS for c in CLICKBAIT]
+    behaviour |= {
+        "rankers": np.array(rankers).tolist(),
+        "best_rankers": hypervolume(np.array(rankers), known.random) / most,
+    }
     behaviour["hypervolume"] = hypervolume(mean[None], known.random) / most
     rows = {
         method: judge(np.array([by_seed[seed] for seed in sorted(by_seed)]), front, known.random, most)

@@ -176,8 +176,7 @@ class Sandbox(abc.ABC):
         self.limits = limits
         self.output_limit = output_limit
         self._session: Session | None = None
-        #: The process that it belongs to; None once it is closed.
-        self._owner: int | None = os.getpid()
+        self._owner = os.getpid()
 
     @abc.abstractmethod
     def _connect(self) -> Any:
@@ -193,7 +192,7 @@ class Sandbox(abc.ABC):
 
     @abc.abstractmethod
     def _close(self) -> None:
-        """Removes the sandbox."""
+        """Removes the sandbox; safe to call twice."""
 
     def close(self) -> None:
         """Removes the sandbox and all that is in it. Returns at once; safe to call twice.
@@ -202,7 +201,6 @@ class Sandbox(abc.ABC):
         """
         if os.getpid() == self._owner:
             self._close()
-            self._owner = None
 
     def __del__(self) -> None:
         # A half-made object has no owner yet; an interpreter that ends may lack what closing needs.
