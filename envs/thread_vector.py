@@ -187,8 +187,8 @@ class ThreadVectorEnv(SyncVectorEnv):
         )
 
     def close_extras(self, **kwargs: Any) -> None:
-        """Waits for the steps under way and closes the sub-environments."""
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        """Waits for the steps that were sent and closes the sub-environments."""
+        self._threads.shutdown(wait=True)
         super().close_extras(**kwargs)
 
     def _batch(self, observations: Sequence[Any]) -> Any:
