@@ -2,7 +2,7 @@
 
 On the CPU a kernel is serial machine code over a range of the batch; :mod:`telos.envs.engine.threads` runs ranges side
 by side. (Numba's own threading layers do not survive both a fork and concurrent callers.) Machine code is cached on
-disk and is made again when any source of the engine or of the rule's family has changed.
+disk and is made again when any source of the engine or of the folder of the family's rules has changed.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _SLOW = 1.0
 
 @cache
 def source_version(folders: tuple[Path, ...]) -> str:
-    """Changes with any source below the folders: Numba looks at one file only."""
+    """Changes with any source in the folders, not in those below them: Numba looks at one file only."""
     digest = hashlib.sha256()
     for folder in folders:
-        for path in sorted(folder.rglob("*.py")):
+        for path in sorted(folder.glob("*.py")):
             digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
