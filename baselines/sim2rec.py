@@ -28,7 +28,6 @@ from telos.baselines.context_networks import BoundedMeans, ContextActorCritic
 from telos.baselines.episode_totals import EpisodeTotals
 from telos.baselines.evaluation import Evaluation, NetworkPolicy, evaluate_in, shares_of
 from telos.baselines.input_errors import InputError, bad_input
-from telos.baselines.mixed_simulators import Simulator
 from telos.baselines.networks import ActorCritic, ObservationEncoder
 from telos.baselines.ppo import PPO, learn, losses_of
 from telos.baselines.rollouts import Batch
@@ -84,8 +83,6 @@ class Args(ppo.Args):
     """Step size of the autoencoder's first update."""
     guess_weight: float = 0.0
     """Weight of the error with which the memory guesses the hidden user, whom simulators know; only in training."""
-    mixtures: int = 0
-    """Simulators to add that are mixtures of two of them, drawn at random with a weight from [0, 1]."""
     held_out: tuple[float, ...] = ()
     """Groups to keep out of training: evaluations, and so the choice of the best checkpoint, are then on these."""
 
@@ -93,7 +90,7 @@ class Args(ppo.Args):
         """Raises ``InputError`` if the arguments do not fit."""
         super().check()
         self.check_least(1, "code_size", "code_updates")
-        self.check_least(0, "mixtures", "guess_weight")
+        self.check_least(0, "guess_weight")
 
     @property
     def guesses(self) -> bool:
@@ -189,11 +186,13 @@ def train(args: Args) -> Run:
         args.check()
         args = (args.smoked() if args.smoke else args).rounded()
         simulators, judged = args.simulators()
-        learned = _learned(args, list(simulators.values()))
+        learned = list(simulators.values())
         if args.num_envs < len(learned):
             raise InputError(f"--num-envs must be at least {len(learned)}, one a simulator, got {args.num_envs}")
         shares = shares_of(args.num_envs, len(learned)).tolist()
-        parts = [simulator.make(args.env, share) for simulator, share in zip(learned, shares, strict=True)]
+        parts = [
+            make_envs(args.env, kwargs, share, same_step=True) for kwargs, share in zip(learned, shares, strict=True)
+        ]
         together = SimulatorSet(parts)
         observed, acted = together.single_observation_space, together.single_action_space
         extractor = _fitted(args, learned) if args.set_code else None
@@ -240,20 +239,11 @@ def _evaluate(args: Args, simulators: dict[float, dict[str, Any]], policy: Conte
     )
 
 
-def _learned(args: Args, simulators: list[dict[str, Any]]) -> list[Simulator]:
-    """The simulators to learn in, mixtures last."""
-    rng, found = np.random.default_rng([args.seed, 1]), [Simulator(kwargs) for kwargs in simulators]
-    for _ in range(args.mixtures if len(simulators) > 1 else 0):
-        first, second = rng.choice(len(simulators), 2, replace=False)
-        found.append(Simulator(simulators[first], simulators[second], rng.uniform()))
-    return found
-
-
-def _fitted(args: Args, simulators: list[Simulator]) -> SetVAE:
+def _fitted(args: Args, simulators: list[dict[str, Any]]) -> SetVAE:
     """The autoencoder, trained on first observations of users of each simulator."""
     groups = []
-    for k, simulator in enumerate(simulators):
-        envs = simulator.make(args.env, _FITTED_USERS)
+    for k, kwargs in enumerate(simulators):
+        envs = make_envs(args.env, kwargs, _FITTED_USERS, same_step=True)
         encode = ObservationEncoder(envs.single_observation_space, torch.device("cpu"))
         observations, _ = envs.reset(seed=training_seed(args.seed + k, _FITTED_USERS, 1))
         groups.append(encode(observations).clone())

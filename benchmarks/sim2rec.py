@@ -41,14 +41,14 @@ from telos.baselines.training_envs import EVALUATION_SEED
 from telos.envs.recsys.lts.instances import LADDER, candidate_groups, edge_groups
 from telos.envs.recsys.lts.optimum import optimal_plan, plan_returns, population, random_returns, reference_returns
 
-FIRST_SEED = 101
+FIRST_SEED = 201
 TARGET = 14.0
 TARGET_SEED = EVALUATION_SEED + 2**29
 """First seed of the target's users; evaluations of runs have smaller ones."""
 
 COMMON = ("action=continuous", "observe_time=true")
 SETTINGS: dict[str, Any] = {
-    "total_steps": 4_000_000,
+    "total_steps": 6_000_000,
     "num_envs": 512,
     "num_steps": 35,
     "num_minibatches": 8,
@@ -65,7 +65,6 @@ SETTINGS: dict[str, Any] = {
     "tensorboard": False,
     "device": "cpu",
 }
-MIXTURES = 9
 GUESSES = {"guess_weight": 0.1}
 COLOURS = {
     "UPPER": "tab:gray",
@@ -73,7 +72,6 @@ COLOURS = {
     "DR-OSI": "tab:green",
     "DR-UNI": "tab:orange",
     "DIRECT": "tab:red",
-    "Sim2Rec, mixtures": "tab:cyan",
     "UPPER, guesses": "black",
     "Sim2Rec, guesses": "navy",
     "DR-OSI, guesses": "darkgreen",
@@ -95,7 +93,6 @@ def arguments_of(method: str, rung: str) -> dict[str, Any]:
             "set_code": False,
             "recurrent": False,
         },
-        "Sim2Rec, mixtures": {"env_arg": simulators, "mixtures": MIXTURES},
         "UPPER, guesses": {"env_arg": ("split=test",), "set_code": False, **GUESSES},
         "Sim2Rec, guesses": {"env_arg": simulators, **GUESSES},
         "DR-OSI, guesses": {"env_arg": simulators, "set_code": False, **GUESSES},
@@ -245,7 +242,7 @@ def draw(rows: list[dict[str, Any]], constant: float, path: Path) -> None:
 
 def main(
     rungs: tuple[str, ...] = ("LTS1", "LTS3"),
-    methods: tuple[str, ...] = tuple(COLOURS),
+    methods: tuple[str, ...] = ("UPPER, guesses", "Sim2Rec, guesses", "DR-OSI, guesses", "DR-UNI", "DIRECT"),
     seeds: int = 5,
     users: int = 10_000,
     workers: int = 2,
@@ -258,7 +255,7 @@ def main(
     Args:
         rungs: Of the ladder.
         methods: What to compare.
-        seeds: Runs of each method; the first has seed 101.
+        seeds: Runs of each method; the first has seed 201.
         users: Of the target, at most 16,384.
         workers: Runs at a time, each with one thread.
         runs: Folder of the runs and of what was played.

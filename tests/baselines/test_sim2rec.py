@@ -16,7 +16,6 @@ from telos.baselines.action_heads import action_head  # noqa: E402
 from telos.baselines.checkpoints import load_model  # noqa: E402
 from telos.baselines.context_networks import BoundedMeans, ContextActorCritic  # noqa: E402
 from telos.baselines.input_errors import InputError  # noqa: E402
-from telos.baselines.mixed_simulators import Simulator  # noqa: E402
 from telos.baselines.networks import ObservationEncoder  # noqa: E402
 from telos.baselines.set_vae import SetVAE, fit  # noqa: E402
 from telos.baselines.simulator_set import ContextEnvs, GroupContext, SimulatorSet, simulators_of  # noqa: E402
@@ -215,7 +214,7 @@ def lines_of(run):
     return kept
 
 
-@pytest.mark.parametrize("flags", [{"guess_weight": 0.1, "mixtures": 2}, {"set_code": False, "recurrent": False}])
+@pytest.mark.parametrize("flags", [{"guess_weight": 0.1}, {"set_code": False, "recurrent": False}])
 def test_a_resumed_run_is_the_same(tmp_path, flags):
     def trained(out, **given):
         return sim2rec.train(sim2rec.Args("LTSRec-v0", out=tmp_path / out, **SMALL | flags | given, anneal_lr=False))
@@ -268,28 +267,6 @@ def test_learns_which_item_pays_in_one_step(tmp_path):
     users = envs.unwrapped.hidden_users()
     best = (29 / 30 * 14.0 + 1 / 30 * 4.0) * users.satisfaction
     assert found > 0.95 * best.mean()
-
-
-def test_a_mixture_of_simulators_is_the_simulator_in_between():
-    """Engagement is linear in the group's mean, so a mixture of 6 and 20 half and half is exactly 13."""
-    kwargs = [{"groups": (group,), "horizon": 3} for group in (6.0, 20.0, 13.0)]
-    mixed = Simulator(kwargs[0], kwargs[1], 0.5).make("LTSRec-v0", 5)
-    true = Simulator(kwargs[2]).make("LTSRec-v0", 5)
-    np.testing.assert_allclose(mixed.reset(seed=3)[0], true.reset(seed=3)[0], rtol=1e-6)
-    for t in range(4):
-        actions = np.array([0, 29, 7 * t, 15, 3])
-        found, expected = mixed.step(actions), true.step(actions)
-        for k in range(4):
-            np.testing.assert_allclose(found[k], expected[k], rtol=1e-6)
-        assert found[4].keys() == expected[4].keys()
-        terms = [infos.get("final_info", infos)["reward_terms"]["engagement"] for infos in (found[4], expected[4])]
-        np.testing.assert_allclose(*terms, rtol=1e-6)
-    mixed.close()
-    true.close()
-    uneven = Simulator(kwargs[0], {**kwargs[1], "horizon": 1}, 0.5).make("LTSRec-v0", 5)
-    uneven.reset(seed=3)
-    with pytest.raises(ValueError, match="end at different times"):
-        uneven.step(actions)
 
 
 def test_bounded_means_find_back_inside():
