@@ -1,11 +1,13 @@
 """The driver program: rules against a plain rendering and closed forms, references against simulated drivers."""
 
 import math
+from functools import partial
 
 import gymnasium as gym
 import numpy as np
 import pytest
 from plain_driver import PlainDriver, PlainWorld, city_means, coupon_of
+from splits import SIZES, assert_splits_change_nothing
 
 import telos  # noqa: F401 - registers the environments
 from telos.envs.recsys.driver import optimum
@@ -122,25 +124,10 @@ def test_what_is_hidden_can_be_observed():
         expected = plain.step(*coupon_of(action))[0]
 
 
-@pytest.mark.parametrize("sizes", [(37, 63), (1, 99), (20, 20, 60)])
+@pytest.mark.parametrize("sizes", SIZES)
 def test_drivers_do_not_depend_on_how_a_batch_is_split(sizes):
     actions = np.random.default_rng(0).uniform(-1, 1, (100, 40, 2)).astype(np.float32)
-
-    def trajectories(start, size):
-        envs = gym.make_vec("DriverProgram-v0", num_envs=size, autoreset_mode="SameStep")
-        shown = [envs.reset(seed=5 + start)[0]]
-        paid = []
-        for t in range(40):
-            observation, reward, *_ = envs.step(actions[start : start + size, t])
-            shown.append(observation)
-            paid.append(reward)
-        return np.stack(shown, 1), np.stack(paid, 1)
-
-    whole = trajectories(0, 100)
-    starts = np.cumsum([0, *sizes[:-1]])
-    parts = [trajectories(start, size) for start, size in zip(starts, sizes, strict=True)]
-    for one, split in zip(whole, zip(*parts, strict=True), strict=True):
-        assert np.array_equal(one, np.concatenate(split))
+    assert_splits_change_nothing(partial(gym.make_vec, "DriverProgram-v0", autoreset_mode="SameStep"), actions, sizes)
 
 
 @pytest.mark.parametrize("split", ["train", "test"])

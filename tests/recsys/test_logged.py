@@ -1,9 +1,12 @@
 """Fitted users: rules against a plain rendering and closed forms, and how far naive policies get."""
 
+from functools import partial
+
 import gymnasium as gym
 import numpy as np
 import pytest
 from plain_logged import PlainUser, probability
+from splits import SIZES, assert_splits_change_nothing
 
 import telos  # noqa: F401 - registers the environments
 from telos.envs.recsys.logged.example import example_root
@@ -54,24 +57,10 @@ def test_trajectories_equal_those_of_a_plain_rendering(case):
     assert longest > plain.window
 
 
-@pytest.mark.parametrize("sizes", [(37, 63), (1, 99)])
+@pytest.mark.parametrize("sizes", SIZES)
 def test_users_do_not_depend_on_how_a_batch_is_split(sizes):
     items = np.random.default_rng(0).integers(40, size=(100, 60))
-
-    def trajectories(start, size):
-        envs = make_vec(size, days=2, autoreset_mode="SameStep")
-        shown, paid = [envs.reset(seed=5 + start)[0]], []
-        for t in range(60):
-            observation, reward, *_ = envs.step(items[start : start + size, t])
-            shown.append(observation)
-            paid.append(reward)
-        return np.stack(shown, 1), np.stack(paid, 1)
-
-    whole = trajectories(0, 100)
-    starts = np.cumsum([0, *sizes[:-1]])
-    parts = [trajectories(start, size) for start, size in zip(starts, sizes, strict=True)]
-    for one, split in zip(whole, zip(*parts, strict=True), strict=True):
-        assert np.array_equal(one, np.concatenate(split))
+    assert_splits_change_nothing(partial(make_vec, days=2, autoreset_mode="SameStep"), items, sizes)
 
 
 def test_moments_have_their_closed_forms():

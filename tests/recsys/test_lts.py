@@ -1,11 +1,13 @@
 """Long-term satisfaction: rules against a plain rendering and closed forms, references against search and figures."""
 
 import itertools
+from functools import partial
 
 import gymnasium as gym
 import numpy as np
 import pytest
 from plain_lts import PlainUser
+from splits import SIZES, assert_splits_change_nothing
 
 import telos  # noqa: F401 - registers the environments
 from telos.envs.recsys.lts import optimum
@@ -103,25 +105,10 @@ def test_a_continuous_action_is_a_position_among_the_items():
         envs.step(np.zeros(3, np.float32))
 
 
-@pytest.mark.parametrize("sizes", [(37, 63), (1, 99), (20, 20, 60)])
+@pytest.mark.parametrize("sizes", SIZES)
 def test_users_do_not_depend_on_how_a_batch_is_split(sizes):
     items = np.random.default_rng(0).integers(30, size=(100, 150))
-
-    def trajectories(start, size):
-        envs = gym.make_vec("LTSRec-v0", num_envs=size, autoreset_mode="SameStep")
-        shown = [envs.reset(seed=5 + start)[0]]
-        paid = []
-        for t in range(150):
-            observation, reward, *_ = envs.step(items[start : start + size, t])
-            shown.append(observation)
-            paid.append(reward)
-        return np.stack(shown, 1), np.stack(paid, 1)
-
-    whole = trajectories(0, 100)
-    starts = np.cumsum([0, *sizes[:-1]])
-    parts = [trajectories(start, size) for start, size in zip(starts, sizes, strict=True)]
-    for one, split in zip(whole, zip(*parts, strict=True), strict=True):
-        assert np.array_equal(one, np.concatenate(split))
+    assert_splits_change_nothing(partial(gym.make_vec, "LTSRec-v0", autoreset_mode="SameStep"), items, sizes)
 
 
 def test_moments_of_users():

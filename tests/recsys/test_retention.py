@@ -6,6 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from plain_retention import PlainUser
+from splits import SIZES, assert_splits_change_nothing
 
 import telos  # noqa: F401 - registers the environments
 from telos.envs.recsys.retention import optimum, references
@@ -74,24 +75,10 @@ def test_trajectories_equal_those_of_a_plain_rendering(case):
             assert env.unwrapped.return_hazard()[0] == pytest.approx(plain.at(plain.return_probability))
 
 
-@pytest.mark.parametrize("sizes", [(37, 63), (1, 99), (20, 20, 60)])
+@pytest.mark.parametrize("sizes", SIZES)
 def test_users_do_not_depend_on_how_a_batch_is_split(sizes):
-    slates = np.random.default_rng(0).integers(15, size=(60, 100, 5))
-
-    def trajectories(start, size):
-        envs = make_users(size)
-        shown, paid = [envs.reset(seed=5 + start)[0]], []
-        for now in slates:
-            observation, reward, *_ = envs.step(now[start : start + size])
-            shown.append(observation)
-            paid.append(reward)
-        return np.stack(shown, 1), np.stack(paid, 1)
-
-    whole = trajectories(0, 100)
-    starts = np.cumsum([0, *sizes[:-1]])
-    parts = [trajectories(start, size) for start, size in zip(starts, sizes, strict=True)]
-    for one, split in zip(whole, zip(*parts, strict=True), strict=True):
-        assert np.array_equal(one, np.concatenate(split))
+    slates = np.random.default_rng(0).integers(15, size=(100, 60, 5))
+    assert_splits_change_nothing(make_users, slates, sizes)
 
 
 def test_base_rates_are_what_they_are_said_to_be():

@@ -1,9 +1,12 @@
 """Slates: rules against a plain rendering and closed forms, catalogue, counters, and how far naive policies get."""
 
+from functools import partial
+
 import gymnasium as gym
 import numpy as np
 import pytest
 from plain_slate import PlainSlates
+from splits import SIZES, assert_splits_change_nothing
 
 import telos  # noqa: F401 - registers the environments
 from telos.envs.recsys.slate import reference
@@ -85,25 +88,10 @@ def test_trajectories_equal_those_of_a_plain_rendering(case, knowing):
         assert departures == 4
 
 
-@pytest.mark.parametrize("sizes", [(37, 63), (1, 99), (20, 20, 60)])
+@pytest.mark.parametrize("sizes", SIZES)
 def test_users_do_not_depend_on_how_a_batch_is_split(sizes):
     slates = np.random.default_rng(0).integers(60, size=(100, 60, 4))
-
-    def trajectories(start, size):
-        envs = same_step(size, **SMALL)
-        shown = [envs.reset(seed=5 + start)[0]]
-        paid = []
-        for t in range(60):
-            observation, reward, *_ = envs.step(slates[start : start + size, t])
-            shown.append(observation)
-            paid.append(reward)
-        return np.stack(shown, 1), np.stack(paid, 1)
-
-    whole = trajectories(0, 100)
-    starts = np.cumsum([0, *sizes[:-1]])
-    parts = [trajectories(start, size) for start, size in zip(starts, sizes, strict=True)]
-    for one, split in zip(whole, zip(*parts, strict=True), strict=True):
-        assert np.array_equal(one, np.concatenate(split))
+    assert_splits_change_nothing(partial(same_step, **SMALL), slates, sizes)
 
 
 def test_moments_of_users():
