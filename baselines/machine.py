@@ -11,7 +11,10 @@ from typing import Any
 
 __all__ = ["describe_machine"]
 
-_PACKAGES = ("gymnasium", "numpy", "docker", "pytest", "torch")
+_PACKAGES = (
+    *("gymnasium", "pettingzoo", "numpy", "numba", "scipy", "torch", "stable-baselines3", "minari", "docker"),
+    *("pytest", "crafter", "craftax"),
+)
 
 
 def _cpu() -> str:

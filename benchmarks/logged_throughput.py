@@ -10,8 +10,6 @@ matrix that was computed before, as in EasyRL4Rec's KuaiEnv; that peer's own cod
 
 from __future__ import annotations
 
-import json
-import statistics
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -19,14 +17,9 @@ from pathlib import Path
 import gymnasium as gym
 import numpy as np
 import tyro
-from recsys_throughput import turn
-from rich import box
-from rich.console import Console
-from rich.table import Table
+from throughput import Contender, compare
 
-import telos
-from telos.baselines.machine import describe_machine
-from telos.baselines.progress import progress_bar
+import telos  # noqa: F401 - registers the environments
 from telos.envs.recsys.logged.fitting import Fit, save_fit
 from telos.envs.recsys.logged.layouts import LAYOUTS
 from telos.envs.recsys.logged.params import RETURN_DAYS, UserModel
@@ -113,35 +106,16 @@ def main(
         out: The JSON file.
     """
     fits = {layout: synthetic_fit(layout) for layout in SIZES}
-    contenders: dict[str, tuple[Callable[[], object], int]] = {PLAIN: (plain_step(fits["kuairec"].model), 1)}
-    with tempfile.TemporaryDirectory() as folder, progress_bar("throughput") as bar:
+    contenders = {PLAIN: Contender(plain_step(fits["kuairec"].model), 1)}
+    with tempfile.TemporaryDirectory() as folder:
         for layout, fit in fits.items():
             cache = Path(folder) / layout
             save_fit(fit, cache)
             for size in sizes:
                 for threads, name in ((1, "one thread"), (None, "all cores")):
                     label = f"{len(fit.signals)} signals, {size:,} users, {name}"
-                    contenders[label] = (telos_step(str(cache), size, threads), size)
-        for step, _ in contenders.values():
-            step()
-        turns: dict[str, list[tuple[float, float]]] = {name: [] for name in contenders}
-        for number in range(rounds):
-            for name, (step, users) in contenders.items():
-                turns[name].append(turn(step, users, seconds))
-            bar.update("throughput", (number + 1) / rounds)
-    medians = {name: statistics.median(rate for rate, _ in values) for name, values in turns.items()}
-    cpu = {name: statistics.median(ns for _, ns in values) for name, values in turns.items()}
-    ratios = {name: cpu[PLAIN] / value for name, value in cpu.items()}
-    table = Table("", "user-steps/s", "CPU ns a step", "steps/s of CPU", "ratio of CPU", box=box.SIMPLE)
-    for name, value in medians.items():
-        table.add_row(name, f"{value:.3g}", f"{cpu[name]:.0f}", f"{1e9 / cpu[name]:.3g}", f"{ratios[name]:.1f}")
-    console = Console()
-    console.print(table)
-    record = {"telos": telos.__version__, "machine": describe_machine(), "medians": medians, "seed": 0}
-    record |= {"cpu_ns_per_user_step": cpu, "cpu_ratios": ratios, "turns": turns}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(record, indent=1) + "\n")
-    console.print(f"written to {out}")
+                    contenders[label] = Contender(telos_step(str(cache), size, threads), size)
+    compare(contenders, "user-steps", rounds, seconds, out, {})
 
 
 if __name__ == "__main__":

@@ -11,9 +11,6 @@ random. In SlateRec-v0 users leave early then, so that it resets users about sev
 from __future__ import annotations
 
 import importlib
-import json
-import multiprocessing
-import statistics
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,14 +19,9 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import tyro
-from recsys_throughput import turn
-from rich import box
-from rich.console import Console
-from rich.table import Table
+from throughput import Contender, compare, peak_bytes
 
-import telos
-from telos.baselines.machine import describe_machine
-from telos.baselines.progress import progress_bar
+import telos  # noqa: F401 - registers the environments
 
 PEER = "SARDINE 1.0.8, one user"
 PEER_ID = "sardine/SlateTopK-BoredInf-v0"
@@ -78,35 +70,6 @@ def telos_batch_step(num_envs: int, threads: int | None) -> Callable[[], object]
     return lambda: envs.step(slates)
 
 
-def _peak() -> int:
-    """This process's peak of memory, in bytes; getrusage would count what its parent had."""
-    status = Path("/proc/self/status").read_text().split()
-    return int(status[status.index("VmHWM:") + 1]) * 1024
-
-
-def _peak_bytes(num_envs: int, answer: Any) -> None:
-    """Sends by how much an environment of so many users, and their actions, raise the peak of this process's memory."""
-    telos_batch_step(1, 1)()
-    before = _peak()
-    step = telos_batch_step(num_envs, None)
-    for _ in range(3):
-        step()
-    answer.send(_peak() - before)
-
-
-def peak_bytes(num_envs: int) -> int:
-    """Memory of an environment of so many users, their actions and what its steps return."""
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    process = context.Process(target=_peak_bytes, args=(num_envs, there))
-    process.start()
-    there.close()
-    try:
-        return int(here.recv())
-    finally:
-        process.join()
-
-
 def main(
     peer: Path,
     sizes: tuple[int, ...] = (1_000, 65_536, 1_000_000),
@@ -123,38 +86,14 @@ def main(
         seconds: Seconds of each turn.
         out: The JSON file.
     """
-    contenders: dict[str, tuple[Callable[[], object], int]] = {PEER: (sardine_step(peer), 1)}
-    contenders["Telos, one user"] = (single_step(gym.make("SlateRec-v0").unwrapped), 1)
+    alone = single_step(gym.make("SlateRec-v0").unwrapped)
+    contenders = {PEER: Contender(sardine_step(peer), 1), "Telos, one user": Contender(alone, 1)}
     for size in sizes:
         for threads, name in ((1, "one thread"), (None, "all cores")):
-            contenders[f"Telos, {size:,} users, {name}"] = (telos_batch_step(size, threads), size)
-    for step, _ in contenders.values():
-        step()
-    turns: dict[str, list[tuple[float, float]]] = {name: [] for name in contenders}
-    with progress_bar("throughput") as bar:
-        for number in range(rounds):
-            for name, (step, users) in contenders.items():
-                turns[name].append(turn(step, users, seconds))
-            bar.update("throughput", (number + 1) / rounds)
-    rates = {name: [rate for rate, _ in values] for name, values in turns.items()}
-    medians = {name: statistics.median(values) for name, values in rates.items()}
-    cpu = {name: statistics.median(ns for _, ns in values) for name, values in turns.items()}
-    ratios = {name: value / medians[PEER] for name, value in medians.items()}
-    cpu_ratios = {name: cpu[PEER] / value for name, value in cpu.items()}
-    columns = ("contender", "user-steps/s", "ratio", "CPU ns a step", "ratio")
-    table = Table(*columns, box=box.SIMPLE, title=f"medians of {rounds}")
-    for name, value in medians.items():
-        numbers = (f"{value:.3g}", f"{ratios[name]:.1f}", f"{cpu[name]:.0f}", f"{cpu_ratios[name]:.1f}")
-        table.add_row(name, *numbers)
-    memory = {str(max(sizes)): peak_bytes(max(sizes))}
-    console = Console()
-    console.print(table)
-    console.print("  ".join(f"{int(size):,} users: {count / 1e9:.2f} GB" for size, count in memory.items()))
-    record = {"telos": telos.__version__, "machine": describe_machine(), "user_steps_per_s": rates, "medians": medians}
-    record |= {"ratios": ratios, "cpu_ns_per_user_step": cpu, "cpu_ratios": cpu_ratios, "peak_bytes": memory, "seed": 0}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(record, indent=1) + "\n")
-    console.print(f"written to {out}")
+            contenders[f"Telos, {size:,} users, {name}"] = Contender(telos_batch_step(size, threads), size)
+    memory = {str(max(sizes)): peak_bytes(telos_batch_step, max(sizes))}
+    print("  ".join(f"{int(size):,} users: {count / 1e9:.2f} GB" for size, count in memory.items()))
+    compare(contenders, "user-steps", rounds, seconds, out, {"peak_bytes": memory})
 
 
 if __name__ == "__main__":
