@@ -22,6 +22,10 @@ class InfrastructureError(RuntimeError):
         self.kind = kind
         self.detail = detail
 
+    def __reduce__(self) -> tuple[type[InfrastructureError], tuple[str, str]]:
+        """Makes it again from its two parts in another process."""
+        return type(self), (self.kind, self.detail)
+
 
 class SandboxWreckedError(RuntimeError):
     """The agent's own commands left the sandbox beyond repair."""

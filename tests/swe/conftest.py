@@ -25,15 +25,26 @@ def _why_not(kind: str) -> str:
     return ""
 
 
-@pytest.fixture(scope="session", params=[pytest.param("docker", marks=pytest.mark.docker), "bubblewrap"])
-def sandbox_kind(request: pytest.FixtureRequest) -> str:
-    """Each sandbox in turn. One that is missing skips its tests, or fails them under TELOS_REQUIRE_DOCKER=1."""
-    reason = _why_not(request.param)
+def _require(kind: str) -> str:
+    """The kind. One that is missing skips the test, or fails it under TELOS_REQUIRE_DOCKER=1."""
+    reason = _why_not(kind)
     if reason and os.environ.get("TELOS_REQUIRE_DOCKER") == "1":
         pytest.fail(reason, pytrace=False)
     if reason:
         pytest.skip(reason)
-    return str(request.param)
+    return kind
+
+
+@pytest.fixture(scope="session", params=[pytest.param("docker", marks=pytest.mark.docker), "bubblewrap"])
+def sandbox_kind(request: pytest.FixtureRequest) -> str:
+    """Each sandbox in turn."""
+    return _require(request.param)
+
+
+@pytest.fixture(scope="session")
+def quick_sandbox_kind() -> str:
+    """The sandbox that starts quickest, where the kind does not matter."""
+    return _require("bubblewrap")
 
 
 def _effort(task: Task) -> tuple[bool, int, str]:

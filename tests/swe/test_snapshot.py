@@ -71,13 +71,14 @@ def test_copies_go_their_own_ways(two):
 def test_processes_stand_still_while_files_are_copied_and_run_on(two):
     first, second = two
     # Two files that grow one after the other and differ by one line at most.
-    out(first, "(for i in $(seq 100000); do echo >>a; echo >>b; done) >/dev/null 2>&1 & sleep 0.1")
+    out(first, "(for i in $(seq 100000); do echo >>a; echo >>b; done) >/dev/null 2>&1 &")
+    out(first, "until [ -s b ]; do sleep 0.01; done")
     state = first.save()
     second.load(state)
     a, b = (int(out(second, f"wc -l <{name}")) for name in "ab")
     assert a - b in (0, 1)
     before = int(out(first, "wc -l <a"))
-    assert int(out(first, "sleep 0.2; wc -l <a")) > before
+    out(first, f"until [ $(wc -l <a) -gt {before} ]; do sleep 0.01; done")
 
 
 def test_what_is_too_large_is_said_and_the_sandbox_works_on(two):
