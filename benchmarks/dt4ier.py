@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import json
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import asdict
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from numpy.typing import NDArray
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from workers import worker_processes
 
 import telos
 from telos.baselines import bc, decision_transformer, dt4ier
@@ -279,7 +279,7 @@ def main(
     # All methods with a seed before the next seed, the ablations last.
     ordered = sorted((method not in STYLES, k, method) for method, count in counts.items() for k in range(count))
     played: dict[str, dict[int, Floats]] = {}
-    with progress_bar("runs") as bar, ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with progress_bar("runs") as bar, worker_processes(workers) as pool:
         futures = [pool.submit(play, method, FIRST_SEED + k, users, runs) for _, k, method in ordered]
         for done, future in enumerate(as_completed(futures)):
             method, seed, points = future.result()

@@ -22,10 +22,9 @@ import os
 import statistics
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,6 +43,7 @@ from rich.table import Table
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.logger import Logger
+from workers import worker_processes
 
 import telos
 from telos.baselines import ppo, sb3_runs
@@ -256,7 +256,7 @@ def learn(seeds: tuple[int, ...], scale: float, folder: Path, workers: int) -> l
     curves: dict[tuple[str, str], dict[int, list[list[float]]]] = {}
     with (
         progress_bar("curves") as bar,
-        ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
+        worker_processes(workers) as pool,
     ):
         for done, future in enumerate(as_completed([pool.submit(train, *job) for job in jobs])):
             name, env_id, seed, curve = future.result()

@@ -14,12 +14,9 @@ very users, by exact dynamic programming; ``score_of_all`` has those of all user
 from __future__ import annotations
 
 import json
-import os
-import threading
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import asdict
-from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +28,7 @@ from numpy.typing import NDArray
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from workers import worker_processes
 
 import telos
 from telos.baselines import sim2rec
@@ -121,18 +119,6 @@ def play(method: str, rung: str, seed: int, users: int, runs: Path) -> tuple[str
             np.save(file, found.returns)
         draft.rename(kept)
     return method, rung, seed, np.load(kept)
-
-
-def _end_with_parent() -> None:
-    """Ends this process when the one that started it is gone, however it went; what is on disk is whole at any time."""
-    parent = parent_process()
-    assert parent is not None
-
-    def wait() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
 
 
 def references_of(users: int, runs: Path) -> dict[str, NDArray[np.float64]]:
@@ -268,10 +254,7 @@ def main(
     # All methods with a seed before the next seed; the upper bound is the same on all rungs.
     jobs = [(m, r, s) for s in numbers for r in rungs for m in methods if not m.startswith("UPPER") or r == rungs[0]]
     played: dict[tuple[str, str], dict[int, NDArray[np.float64]]] = {}
-    with (
-        progress_bar("runs") as bar,
-        ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent) as pool,
-    ):
+    with progress_bar("runs") as bar, worker_processes(workers) as pool:
         futures = [pool.submit(play, *job, users, runs) for job in jobs]
         for done, future in enumerate(as_completed(futures)):
             method, rung, seed, returns = future.result()
