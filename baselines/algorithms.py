@@ -29,6 +29,7 @@ ALGORITHMS = {
     "mappo": Algorithm("telos.baselines.mappo:main", "PPO of several agents with a central critic."),
     "sim2rec": Algorithm("telos.baselines.sim2rec:main", "PPO in a set of simulators, for users that none has."),
     "grpo": Algorithm("telos.baselines.grpo:main", "Group-relative policy optimisation, without a critic."),
+    "swe-llm": Algorithm("telos.baselines.llm.grpo_lm:main", "GRPO of a local language model in SWEDocker-v0."),
     "bc": Algorithm("telos.baselines.bc:main", "Behaviour cloning of recorded episodes."),
     "decision-transformer": Algorithm(
         "telos.baselines.decision_transformer:main", "Recorded episodes, imitated by the return that is asked for."

@@ -2,6 +2,7 @@
 
 * ``group_advantages``, ``step_advantages`` - what an episode, or a step, earned beside the others of its group
 * ``clipped_surrogate`` - PPO's objective, with a clip for each direction
+* ``ratio_metrics`` - how far a policy has moved
 * ``pre_clip``, ``within_deviations`` - the two guards of StableReinforce
 * ``kl_estimate`` - divergence from a reference policy, from samples of the policy
 * ``f_divergence`` - divergence from a reference policy, from samples of the reference
@@ -29,6 +30,7 @@ __all__ = [
     "oreal_losses",
     "oreal_weights",
     "pre_clip",
+    "ratio_metrics",
     "step_advantages",
     "within_deviations",
 ]
@@ -118,6 +120,26 @@ def clipped_surrogate(log_ratios: Tensor, advantages: Tensor, low: float, high: 
     """
     ratios = log_ratios.exp()
     return -torch.min(ratios * advantages, ratios.clamp(1.0 - low, 1.0 + high) * advantages)
+
+
+@torch.no_grad()
+def ratio_metrics(log_ratios: Tensor, weights: Tensor, low: float, high: float) -> Tensor:
+    """How far a policy has moved from the one that acted.
+
+    Args:
+        log_ratios: As for ``clipped_surrogate``.
+        weights: Of each in the means, of the same shape; their sum is 1.
+        low: As for ``clipped_surrogate``.
+        high: As for ``clipped_surrogate``.
+
+    Returns:
+        The estimate k3 of ``KL(old || new)``, ``r - 1 - log r``, and the share of ratios beyond the clip; ``(2,)``.
+
+    Source: Schulman, Approximating KL Divergence (2020).
+    """
+    ratios = log_ratios.exp()
+    outside = (ratios < 1.0 - low) | (ratios > 1.0 + high)
+    return torch.stack([((ratios - 1.0 - log_ratios) * weights).sum(), (outside * weights).sum()])
 
 
 def pre_clip(log_ratios: Tensor, low: float = 1e-3, high: float = 1e3) -> Tensor:

@@ -30,6 +30,7 @@ from telos.baselines.group_losses import (
     kl_estimate,
     oreal_losses,
     pre_clip,
+    ratio_metrics,
     step_advantages,
     within_deviations,
 )
@@ -229,9 +230,7 @@ class GRPO:
         loss = policy_loss - args.entropy_weight * entropy
         loss = loss + args.kl_weight * kl + args.divergence_weight * divergence
         with torch.no_grad():
-            ratios = log_ratios.exp()
-            outside = (ratios < 1.0 - args.clip_low) | (ratios > 1.0 + args.clip_high)
-            moved = [((ratios - 1.0 - log_ratios) * weights).sum(), (outside * weights).sum()]
+            moved = ratio_metrics(log_ratios, weights, args.clip_low, args.clip_high)
             return loss, torch.stack([policy_loss, entropy, *moved, kl, divergence])
 
     def _group_metrics(self, episodes: Episodes, success: Tensor | None) -> dict[str, float]:

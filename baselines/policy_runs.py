@@ -35,6 +35,7 @@ LOADERS = {
     "ppo": "telos.baselines.ppo:load_policy",
     "dqn": "telos.baselines.dqn:load_policy",
     "grpo": "telos.baselines.grpo:load_policy",
+    "swe-llm": "telos.baselines.llm.grpo_lm:load_policy",
     "bc": "telos.baselines.bc:load_policy",
     "sim2rec": "telos.baselines.sim2rec:load_policy",
     "dt4ier": "telos.baselines.dt4ier:load_policy",

@@ -1,0 +1,1 @@
+"""Language models as policies: any OpenAI-compatible endpoint, and local models that learn."""
