@@ -13,6 +13,10 @@ from rich.markup import escape
 from rich.table import Table
 from tyro.extras import SubcommandApp
 
+from telos.baselines.cli_crafter import crafter, games
+from telos.baselines.cli_recsys import log_sessions, recsys
+from telos.baselines.cli_swe import play_endpoint, swe
+
 if TYPE_CHECKING:
     from telos.baselines.compare import Comparison
 
@@ -21,7 +25,7 @@ __all__ = ["main"]
 Sandbox = Literal["docker", "bubblewrap"]
 DemoSandbox = Literal["auto", "docker", "bubblewrap", "none"]
 
-app, swe, recsys = SubcommandApp(), SubcommandApp(), SubcommandApp()
+app = SubcommandApp()
 _console = Console()
 
 
@@ -74,97 +78,6 @@ def doctor(reap: bool = False) -> None:
     _console.print(table)
     if reap:
         _console.print(remove_leftovers())
-
-
-@swe.command(name="build-image")
-def build_image(force: bool = False) -> None:
-    """Builds the base image of SWEDocker-v0, or reuses the one that is there.
-
-    Args:
-        force: Build it in any case.
-    """
-    from telos.baselines.progress import progress_bar
-    from telos.envs.swe.image import BASE_IMAGE
-    from telos.envs.swe.image import build_image as build
-
-    with progress_bar("base image") as bar:
-        how = build(lambda text, fraction: bar.update(text, fraction), force=force)
-    _console.print(f"{BASE_IMAGE}: {how}")
-
-
-@swe.command(name="make-tasks")
-def make_tasks(per_package: int = 12, seed: int = 0, jobs: int = 2, sandbox: Sandbox = "bubblewrap") -> None:
-    """Makes the built-in tasks anew from the packages; what is up to date is kept.
-
-    Args:
-        per_package: Tasks a package, at most.
-        seed: Decides which mutants are tried.
-        jobs: Packages at a time.
-        sandbox: Where the tests run.
-    """
-    from telos.baselines.swe_tasks import make_builtin_tasks
-
-    _console.print(f"{make_builtin_tasks(per_package, seed, jobs, sandbox)} tasks")
-
-
-@swe.command(name="health")
-def health(repeats: int = 3, jobs: int = 2, sandbox: Sandbox = "docker", out: Path | None = None) -> None:
-    """Checks that on every built-in task the gold patch passes and the empty patch fails, every time.
-
-    Args:
-        repeats: How often each check is run.
-        jobs: Tasks at a time.
-        sandbox: Where the tests run.
-        out: JSON file for the results.
-    """
-    from telos.baselines.swe_tasks import check_health
-
-    sys.exit(0 if check_health(repeats, jobs, sandbox, out) else 1)
-
-
-@swe.command(name="show")
-def show(trace: Annotated[Path, tyro.conf.Positional]) -> None:
-    """Prints a recorded episode: an environment made with `trace=FOLDER` writes one file an episode there.
-
-    Args:
-        trace: The JSONL file.
-    """
-    from telos.baselines.swe_traces import transcript_of
-
-    sys.stdout.write(transcript_of(trace))
-
-
-@swe.command(name="replay")
-def replay(trace: Annotated[Path, tyro.conf.Positional], sandbox: Sandbox | None = None) -> None:
-    """Plays a recorded episode again, and tells whether all that it did is the same, or what first differs.
-
-    Args:
-        trace: The JSONL file.
-        sandbox: Where commands run; by default where they ran.
-    """
-    from telos.baselines.swe_traces import replay_trace
-
-    same, told = replay_trace(trace, sandbox)
-    _console.print(escape(told), soft_wrap=True)
-    sys.exit(0 if same else 1)
-
-
-@swe.command(name="scripted")
-def scripted(
-    tasks: int = 12, sandbox: Sandbox = "docker", seed: int = 0, jobs: int = 2, out: Path = Path("runs/swe-scripted")
-) -> None:
-    """Repairs real repositories with scripted policies and scores the episodes under direct and gated reward.
-
-    Args:
-        tasks: Number of tasks, spread over the difficulties.
-        sandbox: Where commands run.
-        seed: Decides the tasks.
-        jobs: Episodes at a time.
-        out: Folder for the table, the figure and the report.
-    """
-    from telos.baselines.swe_scripted import score_policies
-
-    score_policies(tasks, sandbox, seed, jobs, out)
 
 
 @app.command
@@ -365,115 +278,16 @@ def _sweep(arguments: list[str]) -> None:
     sys.exit(exit_status_of(outcomes, stopped_by))
 
 
-@recsys.command(name="log")
-def log_group() -> None:
-    """Logs sessions with the exact probability of what is recommended: see `telos recsys log --help`."""
-    _log(["--help"])
+@app.command(name="crafter")
+def crafter_group() -> None:
+    """Replays of Crafter: see `telos crafter --help`."""
+    _run(crafter, "telos crafter", ["--help"])
 
 
-def _log(arguments: list[str]) -> None:
-    """Logs sessions, see ``_evaluate``."""
-    from telos.baselines.recsys_log_command import LogArgs, log
-
-    log(tyro.cli(LogArgs, prog="telos recsys log", args=arguments))
-
-
-@recsys.command(name="synthetic")
-def synthetic_logs(
-    layout: Literal["kuairand-pure", "kuairand-1k", "kuairec", "ml-1m", "ml-25m"],
-    out: Path,
-    users: int = 300,
-    items: int = 200,
-    categories: int = 8,
-    seed: int = 0,
-) -> None:
-    """Writes synthetic logs in the layout of a known data set, of users whose parameters are known.
-
-    Args:
-        layout: Files and columns.
-        out: Folder for the files.
-        users: Users.
-        items: Items.
-        categories: Categories of items.
-        seed: Decides all.
-    """
-    from telos.baselines.recsys_data import make_synthetic
-
-    make_synthetic(layout, out, users, items, categories, seed)
-    _console.print(f"written to {out}; `telos recsys fit --data-root {out}` fits users to it", soft_wrap=True)
-
-
-@recsys.command(name="convert")
-def convert_logs(
-    data_root: Path,
-    cache: Path | None = None,
-    watch_threshold: float = 2.0,
-    max_items: int = 10_000,
-    num_categories: int = 16,
-) -> None:
-    """Checks logs that you supply and converts them to memory maps, once; nothing is downloaded.
-
-    Args:
-        data_root: Folder of the files of KuaiRand-Pure or -1K, KuaiRec, MovieLens 1M or 25M.
-        cache: Folder for what is made; by default telos-cache in the data's folder.
-        watch_threshold: Watch ratio above which a video of KuaiRec counts as watched.
-        max_items: Items to recommend, those that are most shown.
-        num_categories: Categories of items, those that are most shown and the rest.
-    """
-    from telos.baselines.recsys_data import convert_logs, describe
-
-    _console.print(describe(convert_logs(data_root, cache, watch_threshold, max_items, num_categories)))
-
-
-@recsys.command(name="fit")
-def fit_logs(
-    data_root: Path,
-    cache: Path | None = None,
-    watch_threshold: float = 2.0,
-    max_items: int = 10_000,
-    num_categories: int = 16,
-    factors: int = 8,
-    window: int = 10,
-    iterations: int = 100,
-    seed: int = 0,
-) -> None:
-    """Fits the users of LoggedRec-v0 to logs, and reports how faithful they are; converts the logs if need be.
-
-    Args:
-        data_root: See `telos recsys convert`.
-        cache: See there, as for the next three.
-        watch_threshold: See there.
-        max_items: See there.
-        num_categories: See there.
-        factors: Dimensions of users and items.
-        window: Items shown last that boredom looks back on.
-        iterations: Of the search, at most.
-        seed: Of the held-out sessions and of the start.
-    """
-    from telos.baselines.recsys_data import convert_logs, describe, fit_logs, print_report
-    from telos.envs.recsys.logged.convert import cache_of
-
-    log = convert_logs(data_root, cache, watch_threshold, max_items, num_categories)
-    _console.print(describe(log))
-    report, failed = fit_logs(log, cache_of(data_root, cache), factors, window, iterations, seed)
-    print_report(report, failed, _console)
-    sys.exit(1 if failed else 0)
-
-
-@recsys.command(name="fidelity")
-def fidelity(data_root: Path, cache: Path | None = None, seed: int = 0) -> None:
-    """Compares simulated users with the logged ones anew, with other luck; the report is saved with the fit.
-
-    Args:
-        data_root: See `telos recsys convert`.
-        cache: See there.
-        seed: Of the simulated users.
-    """
-    from telos.baselines.recsys_data import examine_fit, print_report
-
-    report, failed = examine_fit(data_root, cache, seed)
-    print_report(report, failed, _console)
-    sys.exit(1 if failed else 0)
+@app.command(name="play")
+def play_group() -> None:
+    """Lets you play, such as `telos play crafter`: see `telos play --help`."""
+    _run(games, "telos play", ["--help"])
 
 
 @app.command(name="recsys")
@@ -488,7 +302,9 @@ def swe_group() -> None:
     _run(swe, "telos swe", ["--help"])
 
 
+_GROUPS = {"swe": swe, "recsys": recsys, "crafter": crafter, "play": games}
 _WITH_OWN_ARGUMENTS = {"evaluate": _evaluate, "record": _record, "sweep": _sweep}
+_GROUPED_WITH_OWN_ARGUMENTS = {("swe", "llm"): play_endpoint, ("recsys", "log"): log_sessions}
 """Commands that read their arguments themselves."""
 
 
@@ -504,12 +320,10 @@ def main() -> None:
     try:
         arguments = sys.argv[1:]
         # tyro's command functions have one level, and their arguments are read when this module is.
-        if arguments[:1] == ["swe"]:
-            _run(swe, "telos swe", arguments[1:])
-        elif arguments[:2] == ["recsys", "log"]:
-            _log(arguments[2:])
-        elif arguments[:1] == ["recsys"]:
-            _run(recsys, "telos recsys", arguments[1:])
+        if tuple(arguments[:2]) in _GROUPED_WITH_OWN_ARGUMENTS:
+            _GROUPED_WITH_OWN_ARGUMENTS[arguments[0], arguments[1]](arguments[2:])
+        elif arguments and arguments[0] in _GROUPS:
+            _run(_GROUPS[arguments[0]], f"telos {arguments[0]}", arguments[1:])
         elif arguments[:1] == ["train"] and arguments[1:2] not in ([], ["--help"], ["-h"]):
             _train(arguments[1:])
         elif arguments[:1] and arguments[0] in _WITH_OWN_ARGUMENTS:

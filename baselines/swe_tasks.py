@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,19 +14,21 @@ from rich.console import Console
 
 from telos.baselines.machine import describe_machine
 from telos.baselines.progress import progress_bar
-from telos.envs.swe.grading import Grade, TestReport, grade, judge, run_tests
+from telos.envs.swe.grading import Grade, grade, judge
 from telos.envs.swe.image import BASE_IMAGE
+from telos.envs.swe.making.runner import SandboxRunner
 from telos.envs.swe.pool import SandboxPool, SandboxSpec, acquire_pool, release_pool
 from telos.envs.swe.repository import Repository
 from telos.envs.swe.sandbox import SandboxLimits
 from telos.envs.swe.task_writer import write_builtin
 from telos.envs.swe.tasks import Task, load_tasks
 
-__all__ = ["check_health", "make_builtin_tasks"]
+__all__ = ["check_health", "make_builtin_tasks", "sandbox_pool"]
 
 
 @contextmanager
-def _pool(sandbox: str, warm: int) -> Iterator[SandboxPool]:
+def sandbox_pool(sandbox: str, warm: int) -> Iterator[SandboxPool]:
+    """Sandboxes of the base image, as many kept ready as ``warm`` says."""
     user = object()
     pool = acquire_pool(SandboxSpec(sandbox, BASE_IMAGE, SandboxLimits(), 16_384), user, warm)
     try:
@@ -35,20 +37,9 @@ def _pool(sandbox: str, warm: int) -> Iterator[SandboxPool]:
         release_pool(pool, user)
 
 
-class SandboxRunner:
-    """Runs a tree's tests, each time in a fresh sandbox."""
-
-    def __init__(self, pool: SandboxPool) -> None:
-        self._pool = pool
-
-    def run_tests(self, files: Mapping[str, bytes], timeout: float) -> TestReport:
-        """Runs the tests under ``tests/``."""
-        return run_tests(self._pool, {path: (0o100644, content) for path, content in files.items()}, ["tests"], timeout)
-
-
 def make_builtin_tasks(per_package: int, seed: int, jobs: int, sandbox: str) -> int:
     """Writes ``tasks.jsonl`` anew, keeping what is up to date; returns the number of tasks."""
-    with _pool(sandbox, 2 * jobs) as pool:
+    with sandbox_pool(sandbox, 2 * jobs) as pool:
         return write_builtin(per_package, seed, SandboxRunner(pool), jobs)
 
 
@@ -62,22 +53,23 @@ def _examine(pool: SandboxPool, task: Task, repeats: int) -> tuple[Task, list[Gr
         repository.close()
 
 
-def check_health(repeats: int, jobs: int, sandbox: str, out: Path | None) -> bool:
-    """Checks every built-in task and prints what was found.
+def check_health(repeats: int, jobs: int, sandbox: str, out: Path | None, source: str = "builtin") -> bool:
+    """Checks every task of a source and prints what was found.
 
     Args:
         repeats: Runs of each of the two checks.
         jobs: Tasks at a time.
         sandbox: ``"docker"`` or ``"bubblewrap"``.
         out: JSON file for the record of each task, or None.
+        source: Where the tasks come from, as :func:`telos.envs.swe.load_tasks` takes it.
 
     Returns:
         Whether the gold patch passed and the unchanged repository failed on every task in every run.
     """
     console = Console()
-    tasks = load_tasks("builtin")
+    tasks = load_tasks(source)
     rows: list[dict[str, Any]] = []
-    with _pool(sandbox, 2 * jobs) as pool, ThreadPoolExecutor(jobs) as threads, progress_bar("health") as bar:
+    with sandbox_pool(sandbox, 2 * jobs) as pool, ThreadPoolExecutor(jobs) as threads, progress_bar("health") as bar:
         futures = [threads.submit(_examine, pool, task, repeats) for task in tasks]
         for done, future in enumerate(as_completed(futures), 1):
             task, gold, base = future.result()

@@ -53,7 +53,7 @@ def our_episodes(count: int) -> NDArray[np.float64]:
         rows[running, 0] += 1
         rows[running, 1] += step.rewards[running]
         rows[running, 2:] = (states.state.achievements[running, 0] > 0).astype(float)
-        running &= ~step.terminated
+        running &= ~(step.terminated | step.truncated)
     return rows
 
 

@@ -1,6 +1,7 @@
 """How long SWEDocker-v0 takes to copy an episode.
 
-Snapshot, restore, fork and shadow grade, with sandboxes waiting in the pool.
+Snapshot, restore, fork and shadow grade, with sandboxes waiting in the pool. A command runs before each of them, or the
+copy at hand would do.
 
 python benchmarks/swe_forks.py --rounds 100 --out benchmarks/results/swe_forks.json
 """
@@ -22,8 +23,9 @@ import telos  # noqa: F401 - registers the environments
 from telos.baselines.machine import describe_machine
 from telos.baselines.progress import progress_bar
 
-#: Forks are few at a time, and the pool needs a while to make new sandboxes.
-FORKS, PAUSE = 1, 1.5
+#: The pool holds enough for the eight forks, and has time to make new ones and to remove the old.
+FORKS, WARM, PAUSE, LONGEST_WAIT = 8, 9, 0.7, 60.0
+COMMAND = "echo change >>README.md; export PLACE=here"
 
 
 def timed(call: Callable[[], object]) -> float:
@@ -32,25 +34,38 @@ def timed(call: Callable[[], object]) -> float:
     return 1e3 * (time.perf_counter() - started)
 
 
+def settle(env: gym.Env[object, str]) -> None:
+    """Waits until the pool is full and what was dropped is gone."""
+    deadline = time.monotonic() + LONGEST_WAIT
+    while not env._pool.full and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(PAUSE)
+
+
 def time_copies(sandbox: str, rounds: int) -> dict[str, list[float]]:
     """Milliseconds of each call, each round in another built-in task."""
-    env = gym.make("SWEDocker-v0", sandbox=sandbox, warm=4).unwrapped
-    names = ("snapshot", "restore", "fork", "shadow_grade")
+    env = gym.make("SWEDocker-v0", sandbox=sandbox, warm=WARM).unwrapped
+    names = ("snapshot", "restore", "fork", f"{FORKS}_forks", "shadow_grade")
     times: dict[str, list[float]] = {name: [] for name in names}
     with progress_bar(f"copies ({sandbox})") as bar:
         for number in range(rounds):
             env.reset(options={"task": env.task_ids[number * len(env.task_ids) // rounds]})
-            env.step("echo change >>README.md; export PLACE=here")
-            time.sleep(PAUSE)
             kept: list[str] = []
-            times["snapshot"].append(timed(lambda kept=kept: kept.append(env.snapshot())))
-            times["restore"].append(timed(lambda kept=kept: env.restore(kept[0])))
-            env.drop_snapshot(kept[0])
             forks: list[gym.Env[object, str]] = []
-            times["fork"].append(timed(lambda forks=forks: forks.extend(env.fork(FORKS))))
-            times["shadow_grade"].append(timed(env.shadow_grade))
+            calls = (
+                lambda kept=kept: kept.append(env.snapshot()),
+                lambda kept=kept: env.restore(kept[0]),
+                lambda forks=forks: forks.extend(env.fork()),
+                lambda forks=forks: forks.extend(env.fork(FORKS)),
+                env.shadow_grade,
+            )
+            for name, call in zip(names, calls, strict=True):
+                env.step(COMMAND)
+                settle(env)
+                times[name].append(timed(call))
             for fork in forks:
                 fork.close()
+            env.drop_snapshot(kept[0])
             bar.update("copies", number / rounds)
     env.close()
     return times

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from gymnasium import spaces
 from numpy.typing import NDArray
 
 from telos.envs.crafter.family import Crafter
-from telos.envs.crafter.names import PLANT
+from telos.envs.engine.arrays import on_host
+from telos.envs.engine.batch import Batch
 from telos.envs.engine.env import SimulatedEnv
 from telos.envs.engine.parallel import SimulatedParallelEnv
 from telos.envs.engine.vector import SimulatedParallelVectorEnv, SimulatedVectorEnv
@@ -59,18 +57,21 @@ class CrafterEnv(SimulatedEnv):
     names.
 
     ## Observation Space
-    ``obs="symbolic"``, a ``Dict`` of uint8 ``Box``es; maps are x first, with the agent in the middle:
+    ``obs="symbolic"``, a ``Dict`` of ``Box``es of small integers; maps are x first, with the agent in the middle:
     | Entry | Shape | Meaning |
     |---|---|---|
     | `material` | (9, 7) | 1 water, 2 grass, 3 stone, 4 path, 5 sand, 6 tree, 7 lava, 8 coal, 9 iron, 10 diamond, 11 table, 12 furnace; 0 beyond the map |
     | `object` | (9, 7) | what is on the cell, by `telos.envs.crafter.observe.SIGHTS`; arrows and players by direction, plants by ripeness |
     | `inventory` | (16,) | health, food, drink, energy, sapling, wood, stone, coal, iron, diamond, pickaxes and swords of wood, stone and iron |
+    | `position` | (2,) | cells to the right of and below the middle of the map: its own steps, counted |
     | `status` | (3,) | direction faced (left, right, up, down), asleep or not, daylight from 0 to 255 |
 
-    ``obs="flat"`` is the same as one ``Box`` of 1786 float32 numbers in [0, 1]: cells one-hot, then inventory, direction,
-    sleep and daylight. ``obs="rgb"`` is an image, uint8 ``(64, 64, 3)``, as in the original but with pictures of our own.
+    ``obs="flat"`` is the same without the position as one ``Box`` of 1786 float32 numbers in [0, 1]: cells one-hot, then
+    inventory, direction, sleep and daylight. ``obs="rgb"`` is an image, uint8 ``(64, 64, 3)``, as in the original but with pictures of our own.
+    ``obs="text"`` is the symbolic one in words, with what can be done and why not (CPU only).
     All are local: what an agent sees by itself. What is known to nobody in the world, ``state()`` of
-    ``parallel_env``, is for training only; ``env.unwrapped.family.visibility`` says which is which.
+    ``parallel_env`` and of ``CrafterParallelVectorEnv``, is for training only; ``env.unwrapped.family.visibility`` says
+    which is which.
 
     ## Rewards
     1 for the first time that each achievement is reached in an episode, and a tenth of the change of health.
@@ -89,9 +90,8 @@ class CrafterEnv(SimulatedEnv):
     ### Termination
     1. Health is 0 (of an agent; the others go on).
     2. ``goal`` is reached, for all agents.
-    3. ``length`` steps are over; `discount` is 1 then.
     ### Truncation
-    Only by ``max_episode_steps`` of ``gym.make``.
+    ``length`` steps are over, or ``max_episode_steps``.
 
     ## Info
     | Key | When | Meaning |
@@ -100,15 +100,15 @@ class CrafterEnv(SimulatedEnv):
     | `action_mask` | always | int8, 1 for actions that have an effect now: exact, if no other agent comes in between ("do" on grass has one in ten tries) |
     | `unlocked` | every step | achievements of the episode so far, 0 to 22 |
     | `discount` | every step | 0 in the step of a death, else 1 |
-    | `given` | every step | 1 if the agent gave something away in this step |
+    | `given_to` | every step | whom the agent gave something in this step, by number, plus 1; else 0 |
 
     ## Arguments
     | Parameter | Default | Meaning |
     |---|---|---|
     | `num_agents` | 1 | 1 to 64 |
     | `size` | (64, 64) | width and height of the map, 9 to 256 |
-    | `length` | 10000 | steps of an episode, at most 30000 |
-    | `obs` | `"symbolic"` | `"symbolic"`, `"flat"` or `"rgb"` |
+    | `length` | 10000 | steps until an episode is truncated, at most 30000 |
+    | `obs` | `"symbolic"` | `"symbolic"`, `"flat"`, `"rgb"` or `"text"` |
     | `view` | (9, 9) | columns and rows in view; the inventory takes the lower rows of an image, so the map is 9 x 7 |
     | `image_size` | (64, 64) | width and height of an image |
     | `share` | `"adjacent"` | who can get gifts: the player in front, with a whole number the nearest one within that distance along both axes together, with `"any"` the nearest one, with `"off"` nobody |
@@ -167,27 +167,40 @@ class CrafterParallelVectorEnv(SimulatedParallelVectorEnv):
 
     family_type = Crafter
 
+    @property
+    def positions(self) -> NDArray[np.int16]:
+        """Where agents are, or died, int16 ``(num_envs, num_agents, 2)``, x first: privileged, for measures."""
+        return _positions(self._batch)
+
 
 class parallel_env(SimulatedParallelEnv):  # noqa: N801 - PettingZoo's name for it
     """One world with several agents; see :class:`CrafterEnv`.
 
-    Attributes:
-        state_space: Of ``state()``.
+    ``state()`` is the whole map, which no agent knows, uint8 ``(W, H, 2)``: of each cell the material, and the kind of
+    the object on it (13 player, 14 cow, 15 zombie, 16 skeleton, 17 arrow, 18 plant; 0 none).
     """
 
     family_type = Crafter
 
-    def __init__(self, **arguments: Any) -> None:
-        super().__init__(**arguments)
-        self.state_space = spaces.Box(0, PLANT, (*self.family.size, 2), np.uint8)
+    @property
+    def positions(self) -> NDArray[np.int16]:
+        """Where agents are, or died, int16 ``(num_agents, 2)``, x first: privileged, for measures, as what follows."""
+        own: NDArray[np.int16] = _positions(self._batch)[0]
+        return own
 
-    def state(self) -> NDArray[np.uint8]:
-        """The whole map, which no agent knows: for the training of centralised critics only.
+    @property
+    def inventories(self) -> NDArray[np.uint8]:
+        """What the agents have, uint8 ``(num_agents, 16)``, in the order of observations."""
+        own: NDArray[np.uint8] = on_host(self._batch.state.inventory)[0].copy()
+        return own
 
-        Returns:
-            uint8 ``(W, H, 2)``: of each cell the material, and the kind of the object on it (13 player, 14 cow,
-            15 zombie, 16 skeleton, 17 arrow, 18 plant; 0 none).
-        """
-        state = self._batch.state
-        kinds = np.append(state.kind[0], np.uint8(0))
-        return np.stack([state.material[0], kinds[state.object_at[0] - 1]], axis=-1)
+    @property
+    def achievements(self) -> NDArray[np.uint16]:
+        """How often each agent has reached each achievement in the episode, uint16 ``(num_agents, 22)``."""
+        own: NDArray[np.uint16] = on_host(self._batch.state.achievements)[0].copy()
+        return own
+
+
+def _positions(batch: Batch) -> NDArray[np.int16]:
+    x, y = (on_host(part)[:, : len(batch.family.agents)] for part in (batch.state.x, batch.state.y))
+    return np.stack([x, y], axis=-1)

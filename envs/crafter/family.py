@@ -9,16 +9,24 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from telos.envs.crafter.names import ACHIEVEMENTS, ACTIONS, GIFTS, ITEMS, MATERIALS, VITALS
+from telos.envs.crafter.names import ACHIEVEMENTS, ACTIONS, GIFTS, ITEMS, MATERIALS, PLANT, VITALS
 from telos.envs.crafter.needs import FULL
-from telos.envs.crafter.observe import SIGHTS, Symbols, allow_actions, flat_size, observe_flat, observe_symbols
+from telos.envs.crafter.observe import (
+    SIGHTS,
+    Symbols,
+    allow_actions,
+    flat_size,
+    observe_flat,
+    observe_map,
+    observe_nothing,
+    observe_symbols,
+)
 from telos.envs.crafter.params import (
     CAP,
     COLUMNS,
     FRIENDLY_FIRE,
     GOAL,
     HOSTILE,
-    LENGTH,
     REACH,
     RESPAWN,
     ROWS,
@@ -36,12 +44,15 @@ from telos.envs.crafter.render_rules import observe_pixels
 from telos.envs.crafter.rules import METRICS, TERMS, reset_world, step_world
 from telos.envs.crafter.text import describe
 from telos.envs.engine.family import Family
+from telos.envs.spaces import UnicodeText
 
 __all__ = ["Crafter"]
 
 _MOST_AGENTS, _LEAST_SIDE, _MOST_SIDE = 64, 9, 256
 #: Counters of achievements have 16 bits.
 _LONGEST = 30_000
+#: Characters of a text that are enough, whatever is in view.
+_WORDS, _WORDS_OF_A_CELL = 4_000, 80
 
 
 class Crafter(Family):
@@ -55,11 +66,12 @@ class Crafter(Family):
 
     terms = TERMS
     metrics = METRICS
-    render_modes = ("rgb_array", "ansi")
+    render_modes = ("human", "rgb_array", "ansi")
     reset_rule, step_rule = staticmethod(reset_world), staticmethod(step_world)
     action_mask_rule = staticmethod(allow_actions)
+    state_rule = staticmethod(observe_map)
     visibility: ClassVar[dict[str, str]] = {
-        **dict.fromkeys(("material", "object", "inventory", "status", "action_mask"), "local"),
+        **dict.fromkeys(("material", "object", "inventory", "position", "status", "action_mask"), "local"),
         **dict.fromkeys((*METRICS, "reward_terms"), "local"),
         "state": "privileged",
     }
@@ -96,12 +108,14 @@ class Crafter(Family):
             raise ValueError(f"view={tuple(view)} leaves no row for the map below its rows of items; try (9, 9)")
         self.size, self.view = (width, height), (columns, rows)
         self.image_size = _pair("image_size", image_size, 1, 4096)
+        self.max_episode_steps = length
+        self.state_space = spaces.Box(0, PLANT, (width, height, 2), np.uint8)
         self.agents = tuple(f"player_{k}" for k in range(num_agents))
         share_range = _share_range(share) * (num_agents > 1)
         self.action_names = ACTIONS + (tuple(f"give_{item}" for item in GIFTS) if share_range else ())
         self.action_space = spaces.Discrete(len(self.action_names))
         options = {
-            **{LENGTH: length, COLUMNS: columns, ROWS: rows, CAP: CAPS[costs], SHARE_RANGE: share_range},
+            **{COLUMNS: columns, ROWS: rows, CAP: CAPS[costs], SHARE_RANGE: share_range},
             REACH: 2 * max(columns, rows + -(-len(ITEMS) // columns)),
             GOAL: -1 if goal is None else ACHIEVEMENTS.index(goal),
             **{HOSTILE: hostile, FRIENDLY_FIRE: friendly_fire, RESPAWN: respawn, TEAM_REWARD: team_reward},
@@ -120,11 +134,14 @@ class Crafter(Family):
 
     def _observation(self, obs: str) -> tuple[Callable[..., None], spaces.Space[Any]]:
         """Rule and space of a kind of observation."""
-        _check_choice("obs", obs, ("symbolic", "flat", "rgb"))
+        _check_choice("obs", obs, ("symbolic", "flat", "rgb", "text"))
         if obs == "flat":
             return observe_flat, spaces.Box(0.0, 1.0, (flat_size(self.view),), np.float32)
         if obs == "rgb":
             return observe_pixels, spaces.Box(0, 255, (*self.image_size[::-1], 3), np.uint8)
+        if obs == "text":
+            self.text_observations = True
+            return observe_nothing, UnicodeText(_WORDS + _WORDS_OF_A_CELL * self.view[0] * self.view[1])
         self.observation_type = Symbols
         most = [FULL] * len(VITALS) + [int(self.params.options[CAP])] * len(GIFTS)
         sizes = {
@@ -133,22 +150,25 @@ class Crafter(Family):
             "object": np.full(self.view, len(SIGHTS)),
             "status": np.array([4, 2, 256]),
         }
-        return observe_symbols, spaces.Dict(
-            {
-                name: spaces.Box(np.zeros(n.shape, np.uint8), (n - 1).astype(np.uint8), dtype=np.uint8)
-                for name, n in sizes.items()
-            }
-        )
+        boxes = {
+            name: spaces.Box(np.zeros(n.shape, np.uint8), (n - 1).astype(np.uint8), dtype=np.uint8)
+            for name, n in sizes.items()
+        }
+        far = _MOST_SIDE // 2
+        return observe_symbols, spaces.Dict(boxes | {"position": spaces.Box(-far, far - 1, (2,), np.int16)})
 
     def new_state(self, num_envs: int) -> State:
         """Arrays for ``num_envs`` worlds."""
         return new_state(num_envs, self.size, len(self.agents))
 
+    def describe_row(self, state: State, row: int, agent: int) -> str:
+        """What an agent sees, in words."""
+        return describe(state, row, agent, self.params, self.action_names)
+
     def render_row(self, state: State, row: int, mode: str) -> NDArray[np.uint8] | str:
         """What each agent sees, side by side, or in words."""
         if mode == "ansi":
-            agents = range(len(self.agents))
-            return "\n\n".join(describe(state, row, agent, self.params, self.action_names) for agent in agents)
+            return "\n\n".join(self.describe_row(state, row, agent) for agent in range(len(self.agents)))
         return frame(state, row, view=self.view)
 
 

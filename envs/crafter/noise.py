@@ -61,16 +61,15 @@ def _gradient(i, permutation, u, v, w):
 
 
 @rule
-def _corner(i, permutation, origin, inside, offset):
-    """What the corner at ``offset`` from the ``origin`` of the cell adds; ``inside`` is the point in the cell."""
-    squish = (inside[0] + inside[1] + inside[2] - offset[0] - offset[1] - offset[2]) / 3.0
-    dx = inside[0] - offset[0] + squish
-    dy = inside[1] - offset[1] + squish
-    dz = inside[2] - offset[2] + squish
-    weight = 2.0 - dx * dx - dy * dy - dz * dz
-    if weight <= 0.0:
-        return 0.0
-    g = _gradient(i, permutation, origin[0] + offset[0], origin[1] + offset[1], origin[2] + offset[2])
+def _corner(i, permutation, origin, inside, u, v, w):
+    """What the corner at ``(u, v, w)`` from the ``origin`` of the cell adds; ``inside`` is the point in the cell."""
+    squish = (inside[0] + inside[1] + inside[2] - u - v - w) / 3.0
+    dx = inside[0] - u + squish
+    dy = inside[1] - v + squish
+    dz = inside[2] - w + squish
+    # No branch for corners that are too far: it would be taken at random.
+    weight = max(2.0 - dx * dx - dy * dy - dz * dz, 0.0)
+    g = _gradient(i, permutation, origin[0] + u, origin[1] + v, origin[2] + w)
     weight *= weight
     return weight * weight * (_SLOPES[g, 0] * dx + _SLOPES[g, 1] * dy + _SLOPES[g, 2] * dz)
 
@@ -144,31 +143,21 @@ def noise(i, permutation, x, y, z):
     origin, inside = (int(u), int(v), int(w)), (xs - u, ys - v, zs - w)
     a, b, c = inside
     height = a + b + c
+    at = (i, permutation, origin, inside)
     if height <= 1.0:
         one, other = _tetrahedron_extras(a, b, c)
+        total = _corner(*at, 0, 0, 0) + _corner(*at, 1, 0, 0) + _corner(*at, 0, 1, 0) + _corner(*at, 0, 0, 1)
     elif height >= 2.0:
         # The tetrahedron at the far end is the one at the origin, upside down.
         (p, q, r), (s, t, o) = _tetrahedron_extras(1.0 - a, 1.0 - b, 1.0 - c)
         one, other = (1 - p, 1 - q, 1 - r), (1 - s, 1 - t, 1 - o)
+        total = _corner(*at, 1, 1, 0) + _corner(*at, 1, 0, 1) + _corner(*at, 0, 1, 1) + _corner(*at, 1, 1, 1)
     else:
         one, other = _octahedron_extras(a, b, c)
-    total = 0.0
-    # The corners of the unit cube, but for those that are too far, and the two extras.
-    for k in range(10):
-        offset = (k & 1, (k >> 1) & 1, (k >> 2) & 1)
-        steps = offset[0] + offset[1] + offset[2]
-        if k == 8:
-            offset = one
-        elif k == 9:
-            offset = other
-        elif (
-            (steps == 0 and height > 1.0)
-            or (steps == 1 and height >= 2.0)
-            or (steps == 2 and height <= 1.0)
-            or (steps == 3 and height < 2.0)
-        ):
-            continue
-        total += _corner(i, permutation, origin, inside, offset)
+        total = _corner(*at, 1, 0, 0) + _corner(*at, 0, 1, 0) + _corner(*at, 1, 1, 0)
+        total += _corner(*at, 0, 0, 1) + _corner(*at, 1, 0, 1) + _corner(*at, 0, 1, 1)
+    total += _corner(*at, one[0], one[1], one[2])
+    total += _corner(*at, other[0], other[1], other[2])
     return total / _NORM
 
 
@@ -179,7 +168,7 @@ def add_noise(i, permutation, field, layer, left, right, top, bottom, size, z, w
     Args:
         i: Row of the permutation and the field.
         permutation: Uint8 ``(n, 256)``.
-        field: Float64 ``(n, layers, columns, H)``.
+        field: Float32 ``(n, layers, columns, H)``.
         layer: Which layer.
         left: The first x.
         right: The last x plus 1.
@@ -203,28 +192,34 @@ def add_noise(i, permutation, field, layer, left, right, top, bottom, size, z, w
             for p in range(
                 math.ceil(left * scale - shift - radius), math.floor((right - 1) * scale - shift + radius) + 1
             ):
+                px = p + shift
+                first = max(left, math.ceil((px - radius) * size))
+                after = min(right, math.floor((px + radius) * size) + 1)
                 q = math.ceil(top * scale - shift - radius)
                 q += (r - p - q - k) % 6
                 last = (bottom - 1) * scale - shift + radius
                 while q <= last:
                     m = (p + q + k - r) // 6
                     g = _gradient(i, permutation, p - m, q - m, k - m)
-                    px, py = p + shift, q + shift
+                    py = q + shift
                     gx, gy, gz = weight * _SLOPES[g, 0], weight * _SLOPES[g, 1], weight * _SLOPES[g, 2] * dz
-                    first = max(left, math.ceil((px - radius) * size))
-                    after = min(right, math.floor((px + radius) * size) + 1)
+                    above = max(top, math.ceil((py - radius) * size))
+                    below = min(bottom, math.floor((py + radius) * size) + 1)
                     for x in range(first, after):
                         dx = x * scale - px
-                        reach = disc - dx * dx
-                        if reach <= 0.0:
-                            continue
-                        root = math.sqrt(reach)
-                        slope = gx * dx + gz
-                        above = max(top, math.ceil((py - root) * size))
-                        below = min(bottom, math.floor((py + root) * size) + 1)
-                        for y in range(above, below):
-                            dy = y * scale - py
-                            near = max(reach - dy * dy, 0.0)
-                            near *= near
-                            field[i, layer, x - left, y] += near * near * (slope + gy * dy)
+                        # A row by itself: Numba need not look out for indices below zero.
+                        line = field[i, layer, x - left][above:below]
+                        _add_line(line, above * scale - py, scale, disc - dx * dx, gx * dx + gz, gy)
                     q += 6
+
+
+@rule
+def _add_line(line, start, scale, reach, base, slope):
+    """Adds what a corner gives to cells in a row, without a branch, so that several are worked out at once."""
+    start, scale, reach = np.float32(start), np.float32(scale), np.float32(reach)
+    base, slope = np.float32(base), np.float32(slope)
+    for k in range(line.shape[0]):
+        dy = start + np.float32(k) * scale
+        near = max(reach - dy * dy, np.float32(0.0))
+        near *= near
+        line[k] += near * near * (base + slope * dy)

@@ -12,7 +12,10 @@ from telos.envs.crafter.needs import FULL, RIPE, blocks_near, can_act, faced, is
 from telos.envs.crafter.params import CAP, COLUMNS, ROWS
 from telos.envs.engine.rules import rule
 
-__all__ = ["SIGHTS", "Symbols", "allow_actions", "flat_size", "observe_flat", "observe_symbols", "sight"]
+__all__ = [
+    *("SIGHTS", "Symbols", "allow_actions", "flat_size", "observe_flat", "observe_map", "observe_nothing"),
+    *("observe_symbols", "sight"),
+]
 
 #: What may be seen on a cell: nothing, or one of these in this state.
 SIGHTS = (
@@ -23,18 +26,20 @@ _ARROWS, _PLANTS, _PLAYERS, _ASLEEP = 4, 8, 10, 14
 
 
 class Symbols(NamedTuple):
-    """Symbolic observations of n worlds with A agents, each ``(n, A, ...)`` uint8.
+    """Symbolic observations of n worlds with A agents, each ``(n, A, ...)``, uint8 where nothing else is said.
 
     Attributes:
         inventory: ``(16,)``.
         material: ``(w, h)``, x first, the agent in the middle; 0 beyond the map.
         object: ``(w, h)``, numbered as in ``SIGHTS``.
+        position: ``(2,)`` int16, cells to the right of and below the middle of the map.
         status: ``(3,)``: direction faced (left, right, up, down), asleep or not, daylight from 0 to 255.
     """
 
     inventory: NDArray[np.uint8]
     material: NDArray[np.uint8]
     object: NDArray[np.uint8]
+    position: NDArray[np.int16]
     status: NDArray[np.uint8]
 
 
@@ -80,6 +85,8 @@ def observe_symbols(i, state, params, observation):
                 observation.object[i, agent, dx, dy] = sight(i, there - 1, state) if there > 0 else 0
         for item in range(state.inventory.shape[2]):
             observation.inventory[i, agent, item] = state.inventory[i, agent, item]
+        observation.position[i, agent, 0] = state.x[i, agent] - state.material.shape[1] // 2
+        observation.position[i, agent, 1] = state.y[i, agent] - state.material.shape[2] // 2
         observation.status[i, agent, 0] = _way(i, agent, state)
         observation.status[i, agent, 1] = int(state.sleeping[i, agent])
         observation.status[i, agent, 2] = _light(i, state)
@@ -124,6 +131,21 @@ def observe_flat(i, state, params, observation):
         observation[i, agent, entry + _way(i, agent, state)] = 1.0
         observation[i, agent, entry + 4] = 1.0 if state.sleeping[i, agent] else 0.0
         observation[i, agent, entry + 5] = _light(i, state) / 255.0
+
+
+@rule
+def observe_map(i, state, params, whole):
+    """Writes the whole map: of each cell the material, and the kind of the object on it."""
+    for x in range(state.material.shape[1]):
+        for y in range(state.material.shape[2]):
+            there = state.object_at[i, x, y]
+            whole[i, x, y, 0] = state.material[i, x, y]
+            whole[i, x, y, 1] = state.kind[i, there - 1] if there > 0 else NOTHING
+
+
+@rule
+def observe_nothing(i, state, params, observation):
+    """Of texts: they are not made by rules."""
 
 
 @rule

@@ -14,15 +14,15 @@ __all__ = ["CHUNK", "STRIP", "Params", "State", "new_state", "number_of_chunks"]
 #: Cells along a side of a chunk, the unit in which creatures are balanced.
 CHUNK = 12
 #: Columns of the map whose noise is worked out together.
-STRIP = 8
+STRIP = 16
 #: Slots for objects in each chunk: at most 3 zombies, 2 skeletons and 2 cows are balanced in, and the rest is for
 #: what a world begins with, arrows and plants. Ours: the original's list grows without end.
 _SLOTS_PER_CHUNK = 12
 
 
 #: Entries of ``Params.options``. They are in one array, as every array makes every rule longer to compile.
-LENGTH, REACH, COLUMNS, ROWS, CAP, SHARE_RANGE, GOAL = range(7)
-HOSTILE, FRIENDLY_FIRE, RESPAWN, TEAM_REWARD, SHUFFLED, STRICT = range(7, 13)
+REACH, COLUMNS, ROWS, CAP, SHARE_RANGE, GOAL = range(6)
+HOSTILE, FRIENDLY_FIRE, RESPAWN, TEAM_REWARD, SHUFFLED, STRICT = range(6, 12)
 #: Entries of a row of ``Params.collecting``, of a row of ``Params.crafting``, and of one of ``State.chunk``.
 YIELDS, TOOL, LEAVES, COLLECTED = range(4)
 NEAR, DONE_BY = range(2)
@@ -35,9 +35,8 @@ class Params(NamedTuple):
     Actions are numbered as in :data:`~telos.envs.crafter.names.ACTIONS`, then the gifts.
 
     Attributes:
-        options: Int64 ``(13,)``:
+        options: Int64 ``(12,)``:
 
-            * LENGTH: steps of an episode
             * REACH: objects nearer than this to a living player are active (L1 distance)
             * COLUMNS, ROWS: of the local view, in cells
             * CAP: the most of an item that is not vital; of the vital ones it is 9
@@ -141,7 +140,7 @@ class State(NamedTuple):
         known_chunks: Int32 ``(n,)``, how many are known.
         order: Int16 ``(n, A)``, in which the players act in a step.
         permutation: Uint8 ``(n, 256)``, of the world's noise.
-        noise: Float64 ``(n, 3, STRIP, H)``, scratch of world generation.
+        noise: Float32 ``(n, 3, STRIP, H)``, scratch of world generation.
     """
 
     material: NDArray[np.uint8]
@@ -164,7 +163,7 @@ class State(NamedTuple):
     known_chunks: NDArray[np.int32]
     order: NDArray[np.int16]
     permutation: NDArray[np.uint8]
-    noise: NDArray[np.float64]
+    noise: NDArray[np.float32]
 
 
 def number_of_chunks(size: tuple[int, int]) -> int:
@@ -202,5 +201,5 @@ def new_state(num_envs: int, size: tuple[int, int], agents: int) -> State:
         known_chunks=zeros(np.int32),
         order=zeros(np.int16, agents),
         permutation=zeros(np.uint8, 256),
-        noise=zeros(np.float64, 3, STRIP, size[1]),
+        noise=zeros(np.float32, 3, STRIP, size[1]),
     )

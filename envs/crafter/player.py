@@ -135,7 +135,7 @@ def _act(i, key, agent, action, target, other, state, params, terms, metrics):
         item = action - GIVE + SAPLING
         state.inventory[i, agent, item] -= 1
         state.inventory[i, other, item] += 1
-        metrics[i, agent, 2] = 1.0
+        metrics[i, agent, 2] = other + 1.0
         return
     for item in range(SAPLING, params.cost.shape[1]):
         state.inventory[i, agent, item] -= params.cost[action, item]

@@ -1,22 +1,22 @@
-"""What rendering needs besides the rules: pictures scaled to a size, frames for people, and a window."""
+"""What rendering needs besides the rules: pictures scaled to a size, and frames for people."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from gymnasium.error import DependencyNotInstalled
 from numpy.typing import NDArray
 
 from telos.envs.crafter.names import ITEMS, MATERIALS
-from telos.envs.crafter.render_rules import GREY, LEVELS, ONE, TINT, observe_pixels, sprite_number
+from telos.envs.crafter.render_rules import GREY, LEVELS, ONE, TINT, draw_agents, sprite_number
 from telos.envs.crafter.textures import SIZE, Texture, agent_textures, textures
 from telos.envs.engine.arrays import mapped
 from telos.envs.engine.kernels import Kernel
 
-__all__ = ["Pixels", "frame", "new_pixels", "show"]
+__all__ = ["Pixels", "frame", "map_image", "new_pixels"]
 
 _DIRECTIONS = ("left", "right", "up", "down")
 _BEYOND = 127
@@ -122,17 +122,18 @@ def _vignette(height: int, width: int) -> NDArray[np.int32]:
     return np.rint((1.0 - np.exp(-2.0 * (x * x + y * y))) * 2**15).astype(np.int32)
 
 
-class _Params(NamedTuple):
-    pixels: Pixels
-
-
 @cache
 def _kernel() -> Kernel:
-    return Kernel(observe_pixels, Path(__file__).parent, f"the rule {observe_pixels.__module__}.observe_pixels")
+    return Kernel(draw_agents, Path(__file__).parent, f"the rule {draw_agents.__module__}.draw_agents")
 
 
 def frame(
-    state: Any, row: int, size: tuple[int, int] = (600, 600), view: tuple[int, int] = (9, 7), whole_map: bool = False
+    state: Any,
+    row: int,
+    size: tuple[int, int] = (600, 600),
+    view: tuple[int, int] = (9, 7),
+    whole_map: bool = False,
+    agents: Sequence[int] | None = None,
 ) -> NDArray[np.uint8]:
     """What the agents of one world see, side by side, and on demand the whole map to the right of it.
 
@@ -142,26 +143,45 @@ def frame(
         size: Width and height of one agent's image.
         view: Columns and rows of the map in view.
         whole_map: Whether to show it, by day.
+        agents: Whose images; None for everyone's.
 
     Returns:
         uint8 ``(height, width, 3)``: images of several agents in a grid that is about square.
     """
     world = mapped(lambda array: array[row : row + 1], state)
-    agents = world.sleeping.shape[1]
-    images = np.zeros((1, agents, size[1], size[0], 3), np.uint8)
-    _kernel()(1, (world, _Params(new_pixels(size, view, agents)), images))
-    across = int(np.ceil(np.sqrt(agents)))
-    down = -(-agents // across)
-    grid = np.zeros((down * across, *images.shape[2:]), np.uint8)
-    grid[:agents] = images[0]
-    grid = grid.reshape(down, across, *images.shape[2:]).swapaxes(1, 2).reshape(down * size[1], across * size[0], 3)
-    return np.hstack([grid, _map(world, len(grid))]) if whole_map else grid
+    everyone = world.sleeping.shape[1]
+    shown = list(range(everyone) if agents is None else agents)
+    across = int(np.ceil(np.sqrt(len(shown))))
+    down = -(-len(shown) // across)
+    grid = np.zeros((down * across, size[1], size[0], 3), np.uint8)
+    _kernel()(1, (np.array(shown), world, new_pixels(size, view, everyone), grid))
+    cells = grid.reshape(down, across, size[1], size[0], 3)
+    image = cells.swapaxes(1, 2).reshape(down * size[1], across * size[0], 3)
+    if not whole_map:
+        return image
+    drawn = map_image(state, row, max(1, len(image) // world.material.shape[2]))
+    height = max(len(image), len(drawn))
+    return np.hstack([_padded(part, height) for part in (image, drawn)])
 
 
-def _map(world: Any, height: int) -> NDArray[np.uint8]:
-    """The whole map of a batch of one world, as large as fits the height."""
+def _padded(image: NDArray[np.uint8], height: int) -> NDArray[np.uint8]:
+    """An image with black below it."""
+    return np.concatenate([image, np.zeros((height - len(image), *image.shape[1:]), np.uint8)])
+
+
+def map_image(state: Any, row: int, unit: int) -> NDArray[np.uint8]:
+    """The whole map of one world by day.
+
+    Args:
+        state: The batch's, on the host.
+        row: The world.
+        unit: Pixels of a cell's side.
+
+    Returns:
+        uint8 ``(unit * H, unit * W, 3)``.
+    """
+    world = mapped(lambda array: array[row : row + 1], state)
     _, columns, rows = world.material.shape
-    unit = max(1, height // rows)
     size = unit * columns, unit * (rows + _item_rows(columns))
     pixels = new_pixels(size, (columns, rows), world.sleeping.shape[1])
     cells = pixels.tiles[-1][world.material[0].T]
@@ -170,36 +190,5 @@ def _map(world: Any, height: int) -> NDArray[np.uint8]:
             sprite = pixels.sprites[sprite_number(0, slot, world)]
             cell = cells[world.y[0, slot], world.x[0, slot]]
             cell[...] = np.where(sprite[..., 3:] > 0, sprite[..., :3], cell)
-    image = np.zeros((max(height, unit * rows), unit * columns, 3), np.uint8)
-    image[: unit * rows] = cells.swapaxes(1, 2).reshape(unit * rows, unit * columns, 3)
+    image: NDArray[np.uint8] = cells.swapaxes(1, 2).reshape(unit * rows, unit * columns, 3)
     return image
-
-
-def show(image: NDArray[np.uint8], frames_per_second: float = 10.0) -> None:
-    """Shows an image in the process's window, and waits until it is time for the next one.
-
-    Raises:
-        DependencyNotInstalled: Without pygame.
-    """
-    try:
-        import pygame
-    except ImportError as error:
-        raise DependencyNotInstalled('render_mode="human" needs pygame: pip install pygame-ce') from error
-    size = image.shape[1], image.shape[0]
-    if not pygame.display.get_init():
-        pygame.display.init()
-        pygame.display.set_caption("Crafter")
-    window = pygame.display.get_surface()
-    if window is None or window.get_size() != size:
-        window = pygame.display.set_mode(size)
-    pygame.event.pump()
-    pygame.surfarray.blit_array(window, image.swapaxes(0, 1))
-    pygame.display.flip()
-    _clock().tick(frames_per_second)
-
-
-@cache
-def _clock() -> Any:
-    import pygame
-
-    return pygame.time.Clock()

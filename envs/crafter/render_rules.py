@@ -14,7 +14,7 @@ from telos.envs.crafter.observe import sight
 from telos.envs.engine.random import bits
 from telos.envs.engine.rules import rule
 
-__all__ = ["GREY", "LEVELS", "ONE", "SPRITES_OF_PLAYER", "TINT", "observe_pixels", "sprite_number"]
+__all__ = ["GREY", "LEVELS", "ONE", "SPRITES_OF_PLAYER", "TINT", "draw_agents", "observe_pixels", "sprite_number"]
 
 #: Four directions, and asleep.
 SPRITES_OF_PLAYER = 5
@@ -35,6 +35,13 @@ def observe_pixels(i, state, params, observation):
     """Writes the image of every agent, ``observation[i, agent]``, uint8 ``(height, width, 3)``."""
     for agent in range(state.sleeping.shape[1]):
         _draw(i, agent, state, params.pixels, observation[i, agent])
+
+
+@rule
+def draw_agents(i, agents, state, pixels, images):
+    """Draws what some agents see; ``agents`` are their numbers, and ``images`` as many uint8 ``(height, width, 3)``."""
+    for k in range(agents.shape[0]):
+        _draw(i, agents[k], state, pixels, images[k])
 
 
 @rule

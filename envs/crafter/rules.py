@@ -9,7 +9,7 @@ from telos.envs.crafter.creatures import update_objects
 from telos.envs.crafter.luck import ORDER
 from telos.envs.crafter.names import ACHIEVEMENTS, HEALTH, NOTHING, WAKE_UP
 from telos.envs.crafter.objects import compact, is_free, put_object, remove_object
-from telos.envs.crafter.params import GOAL, LENGTH, RESPAWN, SHUFFLED, STRICT, TEAM_REWARD
+from telos.envs.crafter.params import GOAL, RESPAWN, SHUFFLED, STRICT, TEAM_REWARD
 from telos.envs.crafter.player import AT_STEP, reset_player, update_player
 from telos.envs.crafter.worldgen import generate_world
 from telos.envs.engine.random import integer
@@ -20,8 +20,8 @@ __all__ = ["METRICS", "TERMS", "reset_world", "step_world"]
 #: Reward terms: each achievement, then these.
 TERMS = (*ACHIEVEMENTS, "health", "goal")
 _HEALTH_TERM, _GOAL_TERM = len(ACHIEVEMENTS), len(ACHIEVEMENTS) + 1
-METRICS = ("unlocked", "discount", "given")
-_UNLOCKED, _DISCOUNT, _GIVEN = range(3)
+METRICS = ("unlocked", "discount", "given_to")
+_UNLOCKED, _DISCOUNT = range(2)
 
 _DAY = 300  # steps
 _BALANCED_EVERY = 10  # steps
@@ -111,11 +111,9 @@ def _settle(i, state, params, terms, metrics, terminated):
     if reached:
         for agent in range(agents):
             terms[i, agent, _GOAL_TERM] = 1.0
+            terminated[i, agent] = True
     if params.options[TEAM_REWARD]:
         _average(i, terms)
-    if reached or state.time[i] >= params.options[LENGTH]:
-        for agent in range(agents):
-            terminated[i, agent] = True
 
 
 @rule

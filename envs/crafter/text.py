@@ -8,7 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from telos.envs.crafter.manual import BLOCKS, in_words
 from telos.envs.crafter.names import (
+    ACHIEVEMENTS,
     DIRECTIONS,
     DO,
     GIVE,
@@ -32,19 +34,20 @@ from telos.envs.crafter.names import (
 from telos.envs.crafter.needs import FULL, blocks_near, can_act, direction, faced, is_forced_to_sleep, receiver
 from telos.envs.crafter.objects import cell, is_free
 from telos.envs.crafter.observe import SIGHTS, sight
-from telos.envs.crafter.params import Params, State
+from telos.envs.crafter.params import GOAL, Params, State
 
 __all__ = ["describe", "reasons"]
 
 _SIDES = ("left", "right", "up", "down")
-_BLOCKS = {1: "table", 2: "furnace"}
 
 
 def describe(state: State, row: int, agent: int, params: Params, action_names: Sequence[str]) -> str:
     """What an agent sees of its world, what it has, and what it can do.
 
-    The text holds all that the symbolic observation does, and names the other players. Positions are counted from the
-    agent, and only the commonest material in view is not listed cell by cell.
+    The text holds all that the symbolic observation does. Beyond that it names the other players, the goal, and what
+    the agent has achieved. Positions are counted from the agent, and only the commonest material in view is not listed
+    cell by cell. "give_*" stands for all gifts. What needs no repetition in every step, the rules, is in
+    :func:`telos.envs.crafter.manual.manual`.
 
     Args:
         state: The batch's, on the host.
@@ -55,7 +58,9 @@ def describe(state: State, row: int, agent: int, params: Params, action_names: S
     """
     if state.kind[row, agent] == NOTHING:
         return f"You are player_{agent}. You are dead."
-    name = MATERIALS[cell(row, state.x[row, agent], state.y[row, agent], state)[0]]
+    x, y = int(state.x[row, agent]), int(state.y[row, agent])
+    width, height = state.material.shape[1:]
+    place = _place((x - width // 2,) * 2, (y - height // 2,) * 2)
     inventory = state.inventory[row, agent].tolist()
     vitals = ", ".join(f"{item} {inventory[k]}" for k, item in enumerate(VITALS))
     carried = [f"{item} {inventory[k]}" for k, item in enumerate(ITEMS) if k >= SAPLING and inventory[k]]
@@ -70,14 +75,34 @@ def describe(state: State, row: int, agent: int, params: Params, action_names: S
             effect = _effect(state, row, agent, action, params)
             possible.append(f"{action_name} ({effect})" if effect else action_name)
     lines = [
-        f"You are player_{agent}, {asleep}, on {name}, facing {looks}: {_ahead(state, row, agent)}.",
+        f"You are player_{agent}, {asleep}, on {MATERIALS[state.material[row, x, y]]}, facing {looks}: "
+        f"{_ahead(state, row, agent)}.",
+        f"Counted from the middle of the map you are {place}.",
         f"Of {FULL} each you have: {vitals}. You carry: {', '.join(carried) or 'nothing'}.",
+        _achieved(state, row, agent, params),
         f"Daylight: {state.daylight[row]:.3f}.",
         *_view(state, row, agent, params),
         f"You can: {'; '.join(possible)}.",
-        *(f"You cannot {', '.join(names)}: {reason}." for reason, names in impossible.items()),
+        *(f"You cannot {_grouped(names, action_names)}: {reason}." for reason, names in impossible.items()),
     ]
     return "\n".join(lines)
+
+
+def _achieved(state: State, row: int, agent: int, params: Params) -> str:
+    done = [name for name, times in zip(ACHIEVEMENTS, state.achievements[row, agent].tolist(), strict=True) if times]
+    goal = int(params.options[GOAL])
+    aim = f" The goal of all: {ACHIEVEMENTS[goal]}." if goal >= 0 else ""
+    return f"Achieved, {len(done)} of {len(ACHIEVEMENTS)}: {', '.join(done) or 'nothing yet'}.{aim}"
+
+
+def _grouped(names: Sequence[str], action_names: Sequence[str]) -> str:
+    """Names of actions, with one word for all but ``noop`` and for all gifts."""
+    if len(names) == len(action_names) - 1:
+        return "do anything else"
+    gifts = action_names[GIVE:]
+    if not gifts or not set(gifts) <= set(names):
+        return ", ".join(names)
+    return ", ".join([*(name for name in names if name not in gifts), "give_*"])
 
 
 def reasons(state: State, row: int, agent: int, params: Params, action_names: Sequence[str]) -> dict[str, str]:
@@ -131,11 +156,11 @@ def _refusal(
             return "no player in front" if params.share_range < 0 else f"no player within {params.share_range}"
         return f"player_{other} has no room" if state.inventory[row, agent, item] else f"no {ITEMS[item]}"
     missing = [] if params.may[agent, params.done_by[action]] else ["not your role"]
-    cost = params.cost[action].tolist()
-    lacking = [f"{n} {ITEMS[k]}" for k, n in enumerate(cost) if n > state.inventory[row, agent, k]]
-    missing += [f"needs {', '.join(lacking)}"] * bool(lacking)
+    cost = params.cost[action]
+    lacking = np.where(cost > state.inventory[row, agent], cost, 0)
+    missing += [f"needs {in_words(lacking)}"] * bool(lacking.any())
     if action >= MAKE_WOOD_PICKAXE:
-        absent = [name for bit, name in _BLOCKS.items() if int(params.near[action]) & ~blocks & bit]
+        absent = [name for bit, name in BLOCKS.items() if int(params.near[action]) & ~blocks & bit]
         at_edge = params.strict and (state.x[row, agent] == 0 or state.y[row, agent] == 0)
         where = "counts at this edge of the map" if at_edge else "within 1"
         return "; ".join(missing + [f"no {' or '.join(absent)} {where}"] * bool(absent))
@@ -166,7 +191,12 @@ def _effect(state: State, row: int, agent: int, action: int, params: Params) -> 
             return "drinks"
         chance = ", 1 time in 10" if material == GRASS else ""
         return f"collects {ITEMS[params.yields[material]]}{chance}"
-    return f"to player_{receiver(row, agent, occupant, state, params)}" if action >= GIVE else ""
+    if action == SLEEP:
+        return f"until energy is {FULL}, or something hurts"
+    if action >= GIVE:
+        return f"to player_{receiver(row, agent, occupant, state, params)}"
+    uses = f"uses {in_words(params.cost[action])}"
+    return f"on {_material(material)}, {uses}" if action < MAKE_WOOD_PICKAXE else uses
 
 
 def _way(state: State, row: int, agent: int) -> int:

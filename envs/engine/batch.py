@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +26,7 @@ class View(NamedTuple):
     """What there is to see of a batch.
 
     Attributes:
-        observation: Array or named tuple of arrays.
+        observation: Array or named tuple of arrays; a tuple of texts, of tuples of them with several agents.
         action_mask: int8 ``(n, actions)``, 1 for an allowed one; None if the family has no masks.
     """
 
@@ -40,7 +41,7 @@ class Step(NamedTuple):
 
     Attributes:
         view: After the step.
-        final: With ``RESET_AT_ONCE``, the last views of the episodes that ended, zero elsewhere; otherwise None.
+        final: With ``RESET_AT_ONCE``, the last views of episodes that ended, with anything elsewhere; otherwise None.
         rewards: float64 ``(n,)``, the sum of the terms.
         terms: float64 ``(n, number of terms)``.
         metrics: float64 ``(n, number of metrics)``.
@@ -73,7 +74,7 @@ class Batch:
     Args:
         family: The family.
         num_envs: Number of environments.
-        max_episode_steps: Steps after which an episode is truncated, or None.
+        max_episode_steps: Steps after which an episode is truncated, or None; the family may say fewer.
         num_threads: CPU threads at most; None takes every core that the process may use. Results do not depend on it.
         device: ``"cpu"`` or ``"cuda"``.
         keep_agents: Whether arrays have the axis of the agents. Without it, a multi-agent family must have one agent.
@@ -104,9 +105,12 @@ class Batch:
                 f"{type(family).__name__} runs on {' and '.join(family.devices)}, not on device={device!r}; make it "
                 "with one of those"
             )
+        if family.text_observations and device != "cpu":
+            raise ValueError(f"texts are made on the host, not on device={device!r}: use 'cpu', or other observations")
         self.arrays = arrays_on(device)
         self.family, self.size = family, num_envs
-        self.max_steps = UNLIMITED if max_episode_steps is None else max_episode_steps
+        limits = (max_episode_steps, family.max_episode_steps)
+        self.max_steps = min((limit for limit in limits if limit is not None), default=UNLIMITED)
         self.threads = num_threads or default_threads()
         clock = Clock(
             np.zeros(num_envs, np.uint64),
@@ -161,7 +165,7 @@ class Batch:
         rows = arrays.kernel_view(arrays.asarray(rows))
         arguments = (rows, seeds is not None, given, clock, state, params, self._seen(view))
         self._begin(self.size, arguments, self.threads, self.family.work)
-        return self._without_agent(view) if self._hides_agent else view
+        return self._in_words(self._without_agent(view) if self._hides_agent else view)
 
     def step(self, actions: Any, when_done: WhenDone) -> Step:
         """Takes a step in every environment.
@@ -169,6 +173,13 @@ class Batch:
         Raises:
             ValueError: If an action is invalid.
         """
+        if self.family.text_observations and when_done is WhenDone.RESET_AT_ONCE:
+            # Last texts are made before the states are gone.
+            step, over = self._take_step(actions, WhenDone.NOTHING), self.over
+            return step._replace(view=self.reset(over, None), final=step.view) if over.any() else step
+        return self._take_step(actions, when_done)
+
+    def _take_step(self, actions: Any, when_done: WhenDone) -> Step:
         family, arrays, shape = self.family, self.arrays, self.clock.over.shape
         actions = arrays.asarray(actions)
         if tuple(actions.shape[:1]) != (self.size,):
@@ -193,7 +204,8 @@ class Batch:
         )
         self._step(self.size, arguments, self.threads, family.work)
         step = Step(view, final, rewards, terms, metrics, terminated, truncated, acted)
-        return self._without_agent(step) if self._hides_agent else step
+        step = self._without_agent(step) if self._hides_agent else step
+        return step._replace(view=self._in_words(step.view))
 
     def _new_view(self, make: Callable[..., Any]) -> View:
         return View(self.family.new_observation(self.size, make), self.family.new_action_mask(self.size, make))
@@ -207,6 +219,33 @@ class Batch:
     def _without_agent(self, part: Any) -> Any:
         """Arrays with one agent, without its axis."""
         return mapped(lambda array: None if array is None else array[:, 0], part)
+
+    def _in_words(self, view: View) -> View:
+        """A view with texts, if these are the family's observations."""
+        if not self.family.text_observations:
+            return view
+        return view._replace(observation=tuple(self._texts(row) for row in range(self.size)))
+
+    def _texts(self, row: int) -> Any:
+        """The text of an environment, or those of its agents."""
+        describe, state = self.family.describe_row, self.state
+        if self.clock.over.ndim == 1 or self._hides_agent:
+            return describe(state, row, 0)
+        return tuple(describe(state, row, agent) for agent in range(len(self.family.agents)))
+
+    def whole_states(self) -> Any:
+        """What the family's ``state_rule`` writes, ``(n, ...)``.
+
+        Raises:
+            NotImplementedError: If it has none.
+        """
+        rule, space = self.family.state_rule, self.family.state_space
+        if rule is None or space is None:
+            raise NotImplementedError(f"{type(self.family).__name__} has no state for centralised critics")
+        whole = self.arrays.empty((self.size, *space.shape), space.dtype)
+        arguments = (*self._shared[1:], self.arrays.kernel_view(whole))
+        _state_kernel(rule, self._device)(self.size, arguments, self.threads, int(np.prod(space.shape)))
+        return whole
 
     def clone(self) -> Snapshot:
         """An exact copy of every environment, random numbers included."""
@@ -246,3 +285,10 @@ def _kernels(rules: Rules, device: str) -> tuple[Kernel, Kernel]:
         Kernel(begin_body(rules), folder, f"the rule {reset} ({rules.mark})", device),
         Kernel(step_body(rules), folder, f"the rule {step} ({rules.mark})", device),
     )
+
+
+@cache
+def _state_kernel(rule: Callable[..., None], device: str) -> Kernel:
+    """The kernel of a rule for whole states, made once a process."""
+    folder = Path(rule.__code__.co_filename).parent
+    return Kernel(rule, folder, f"the rule {rule.__module__}.{rule.__qualname__}", device)

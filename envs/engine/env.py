@@ -12,7 +12,7 @@ from telos.envs.engine.batch import Batch
 from telos.envs.engine.episodes import WhenDone
 from telos.envs.engine.faces import (
     Cloneable,
-    check_render_mode,
+    Watchable,
     make_family,
     metadata_of,
     row_of,
@@ -25,7 +25,7 @@ from telos.envs.engine.family import Family
 __all__ = ["SimulatedEnv"]
 
 
-class SimulatedEnv(Cloneable, gym.Env[Any, Any]):
+class SimulatedEnv(Cloneable, Watchable, gym.Env[Any, Any]):
     """One environment of a family; subclasses name the family and carry its documentation.
 
     A multi-agent family with one agent is an environment, too.
@@ -45,8 +45,7 @@ class SimulatedEnv(Cloneable, gym.Env[Any, Any]):
         cls.metadata = metadata_of(cls.family_type)
 
     def __init__(self, *, render_mode: str | None = None, **arguments: Any) -> None:
-        check_render_mode(self.family_type, render_mode)
-        self.render_mode = render_mode
+        self._open(self.family_type, render_mode)
         self.family: Any = make_family(self.family_type, arguments)
         self.observation_space, self.action_space = self.family.observation_space, self.family.action_space
         # One environment is never worth a second thread.
@@ -67,6 +66,7 @@ class SimulatedEnv(Cloneable, gym.Env[Any, Any]):
             chosen = seed if seed is not None else int(self.np_random.integers(2**63))
             seeds, self._seeded = np.array([chosen], np.uint64), True
         view = self._batch.reset(np.ones(1, np.bool_), seeds)
+        self._watch()
         return row_of(self.family, view.observation, 0), shown(view, 0)
 
     def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
@@ -80,12 +80,6 @@ class SimulatedEnv(Cloneable, gym.Env[Any, Any]):
         if batch.over[0]:
             raise gym.error.ResetNeeded("the episode is over, or none has begun; call reset() before step()")
         done = batch.step(np.asarray(action)[None], WhenDone.NOTHING)
-        observation = row_of(self.family, done.view.observation, 0)
-        return observation, done.rewards.item(), done.terminated.item(), False, unbatched(self.family, done)
-
-    def render(self) -> Any:
-        """Renders the current state."""
-        if self.render_mode is None:
-            gym.logger.warn("render() needs a render_mode: gym.make(..., render_mode=...)")
-            return None
-        return self.family.render_row(self._batch.state, 0, self.render_mode)
+        self._watch()
+        observation, info = row_of(self.family, done.view.observation, 0), unbatched(self.family, done)
+        return observation, done.rewards.item(), done.terminated.item(), done.truncated.item(), info

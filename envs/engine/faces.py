@@ -6,14 +6,17 @@ import difflib
 import inspect
 from typing import Any
 
+import gymnasium as gym
+
 from telos.envs.engine.arrays import Arrays
 from telos.envs.engine.batch import Batch, Snapshot, Step, View
 from telos.envs.engine.family import Family
+from telos.envs.engine.window import Window
 
 __all__ = [
     "Cloneable",
+    "Watchable",
     "batched",
-    "check_render_mode",
     "make_family",
     "metadata_of",
     "observation_of",
@@ -44,6 +47,44 @@ class Cloneable:
         self._seeded = True
 
 
+class Watchable:
+    """Mixed into the faces of one environment: pictures of it, and a window with ``render_mode="human"``."""
+
+    family: Any
+    render_mode: str | None
+    _batch: Batch
+    _window: Window
+
+    def _open(self, family: type[Family], render_mode: str | None) -> None:
+        """Takes a render mode.
+
+        Raises:
+            ValueError: If the family does not have it.
+        """
+        if render_mode not in (None, *family.render_modes):
+            raise ValueError(f"render_mode {render_mode!r} is unknown: choose from {list(family.render_modes)}")
+        self.render_mode = render_mode
+        self._window = Window(family.__name__, metadata_of(family)["render_fps"])
+
+    def _watch(self) -> None:
+        """Shows the current state, if someone is to see it."""
+        if self.render_mode == "human":
+            self._window.show(self.family.render_row(self._batch.state, 0, "rgb_array"))
+
+    def render(self) -> Any:
+        """Renders the current state; with ``render_mode="human"``, every reset and step have shown it already."""
+        if self.render_mode is None:
+            gym.logger.warn("render() needs a render_mode: make the environment with render_mode=...")
+            return None
+        if self.render_mode == "human":
+            return self._watch()
+        return self.family.render_row(self._batch.state, 0, self.render_mode)
+
+    def close(self) -> None:
+        """Closes the window, if there is one."""
+        self._window.close()
+
+
 def signature_of(family: type[Family], **further: Any) -> inspect.Signature:
     """The arguments of a face: the family's, and further ones with their defaults."""
     keyword = inspect.Parameter.KEYWORD_ONLY
@@ -54,12 +95,6 @@ def signature_of(family: type[Family], **further: Any) -> inspect.Signature:
 def metadata_of(family: type[Family]) -> dict[str, Any]:
     """What all faces of a family have in their metadata."""
     return {"render_modes": list(family.render_modes), "render_fps": 10}
-
-
-def check_render_mode(family: type[Family], render_mode: str | None) -> None:
-    """Raises ``ValueError`` if the family has no such mode."""
-    if render_mode not in (None, *family.render_modes):
-        raise ValueError(f"render_mode {render_mode!r} is unknown: choose from {list(family.render_modes)}")
 
 
 def make_family(family: type[Family], arguments: dict[str, Any]) -> Family:
@@ -73,7 +108,9 @@ def make_family(family: type[Family], arguments: dict[str, Any]) -> Family:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1) or known
             raise TypeError(f"{family.__name__} has no argument {name!r}; did you mean {', '.join(map(repr, near))}?")
-    return family(**arguments)
+    made = family(**arguments)
+    made.arguments = arguments
+    return made
 
 
 def observation_of(family: Family, observation: Any) -> Any:
@@ -83,6 +120,8 @@ def observation_of(family: Family, observation: Any) -> Any:
 
 def row_of(family: Family, observation: Any, row: Any) -> Any:
     """The observation of one environment, or at ``(environment, agent)`` of one agent."""
+    if family.text_observations and isinstance(row, tuple):
+        return observation[row[0]][row[1]]
     if family.observation_type is None:
         return observation[row]
     return {name: values[row] for name, values in observation._asdict().items()}
@@ -111,13 +150,15 @@ def batched(family: Family, arrays: Arrays, step: Step, rows: Any, full: bool) -
         full: Whether these are all that acted.
     """
 
-    def column(values: Any, k: int) -> Any:
-        return values[..., k] if full else arrays.where(rows, values[..., k], 0.0)
+    def columns(names: tuple[str, ...], values: Any) -> dict[str, Any]:
+        values = values if full else arrays.where(rows[..., None], values, 0.0)
+        named: dict[str, Any] = {}
+        for k, name in enumerate(names):
+            named[name], named[f"_{name}"] = values[..., k], rows
+        return named
 
-    terms: dict[str, Any] = {}
-    for k, name in enumerate(family.terms):
-        terms |= {name: column(step.terms, k), f"_{name}": rows}
-    infos: dict[str, Any] = {"reward_terms": terms, "_reward_terms": rows}
-    for k, name in enumerate(family.metrics):
-        infos |= {name: column(step.metrics, k), f"_{name}": rows}
-    return infos
+    return {
+        "reward_terms": columns(family.terms, step.terms),
+        "_reward_terms": rows,
+        **columns(family.metrics, step.metrics),
+    }

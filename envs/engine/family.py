@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -27,6 +27,7 @@ class Family(abc.ABC):
     is when all are; it earns nothing more, and its action is not to be used.
 
     Attributes:
+        arguments: What a face made it with.
         terms: Names of the reward terms, in the order of ``terms[i]`` in the step rule. The reward is their sum.
         metrics: Names of further float64 numbers that a step reports in ``info``.
         agents: Names of the agents, of a multi-agent family.
@@ -35,10 +36,17 @@ class Family(abc.ABC):
         observation_type: For a ``Dict``, a ``NamedTuple`` class whose fields are its keys.
         action_space: Of one environment or agent: ``Discrete``, ``MultiDiscrete`` or ``MultiBinary``.
         params: Named tuple of arrays that all environments share and no rule writes to.
+        max_episode_steps: Steps after which an episode is truncated, or None; faces can be made with fewer.
+        text_observations: Whether observations are texts, which ``describe_row`` makes on the host; ``observe_rule``
+            is not used then.
+        state_space: Of what ``state_rule`` writes, if there is one.
+        render_modes: What ``render_row`` can make. With ``"human"``, there must be ``"rgb_array"``, too: the faces show
+            it in a window.
         work: Elementary operations of one step of one environment, about.
         devices: Where it runs. A family whose own ``check_actions`` takes NumPy's arrays only says ``("cpu",)``.
     """
 
+    arguments: Mapping[str, Any]
     terms: tuple[str, ...]
     metrics: tuple[str, ...] = ()
     observation_type: Callable[..., Any] | None = None
@@ -49,6 +57,9 @@ class Family(abc.ABC):
     observation_space: spaces.Space[Any]
     action_space: spaces.Space[Any]
     params: Any
+    max_episode_steps: int | None = None
+    text_observations: bool = False
+    state_space: spaces.Box | None = None
     work: int = 1
 
     #: ``(i, key, state, params)``: begins an episode of environment ``i``.
@@ -62,6 +73,9 @@ class Family(abc.ABC):
     #: ``(i, state, params, mask)``, if there is one: sets ``mask[i, action]`` (``mask[i, agent, action]``), int8, to 1
     #: for the actions of a ``Discrete`` space that are allowed, and 0; it becomes ``info["action_mask"]``.
     action_mask_rule: Callable[..., None] | None = None
+    #: ``(i, state, params, whole)``, if there is one: writes ``whole[i]``, all there is to know of environment ``i``,
+    #: for the training of centralised critics.
+    state_rule: Callable[..., None] | None = None
 
     @abc.abstractmethod
     def new_state(self, num_envs: int) -> Any:
@@ -73,6 +87,8 @@ class Family(abc.ABC):
         def array(space: spaces.Space[Any]) -> Any:
             return make((num_envs, *self.agent_shape, *(space.shape or ())), np.dtype(space.dtype))
 
+        if self.text_observations:
+            return make((num_envs, *self.agent_shape, 0), np.uint8)
         if self.observation_type is None:
             return array(self.observation_space)
         assert isinstance(self.observation_space, spaces.Dict)
@@ -136,6 +152,10 @@ class Family(abc.ABC):
             raise ValueError(f"the action of environment {row} is not in {space}: {given[row]}")
         return actions
 
+    def describe_row(self, state: Any, row: int, agent: int) -> str:
+        """The observation of one agent of one environment, with ``text_observations``; ``state`` is on the host."""
+        raise NotImplementedError
+
     def render_row(self, state: Any, row: int, mode: str) -> Any:
-        """Renders one environment of the batch; ``state`` is on the host."""
+        """Renders one environment of the batch, in any mode but ``"human"``; ``state`` is on the host."""
         raise NotImplementedError

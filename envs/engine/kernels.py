@@ -25,6 +25,7 @@ __all__ = ["Kernel", "source_version"]
 
 # Handing a part to another thread takes about as long as this many elementary operations.
 _WORTH_A_THREAD = 50_000
+_PARTS_PER_THREAD = 4
 _BLOCK = 128
 _SLOW = 1.0
 
@@ -80,11 +81,9 @@ class Kernel:
             timer.daemon = True
             timer.start()
         try:
-            run_split(
-                lambda start, stop: self._run(start, stop, *arguments),
-                size,
-                min(threads, size * work // _WORTH_A_THREAD),
-            )
+            # More parts than threads, because environments differ: an episode's beginning may take long.
+            parts = min(_PARTS_PER_THREAD * threads, size * work // _WORTH_A_THREAD)
+            run_split(lambda start, stop: self._run(start, stop, *arguments), size, threads, parts)
         finally:
             if timer is not None:
                 timer.cancel()

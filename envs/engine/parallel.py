@@ -14,13 +14,13 @@ from pettingzoo import ParallelEnv
 
 from telos.envs.engine.batch import Batch, Snapshot, View
 from telos.envs.engine.episodes import WhenDone
-from telos.envs.engine.faces import Cloneable, check_render_mode, make_family, metadata_of, row_of, shown, signature_of
+from telos.envs.engine.faces import Cloneable, Watchable, make_family, metadata_of, row_of, shown, signature_of
 from telos.envs.engine.family import Family
 
 __all__ = ["SimulatedParallelEnv"]
 
 
-class SimulatedParallelEnv(Cloneable, ParallelEnv[str, Any, Any]):
+class SimulatedParallelEnv(Cloneable, Watchable, ParallelEnv[str, Any, Any]):
     """One environment of a multi-agent family; subclasses name the family and carry its documentation.
 
     An agent that is done leaves ``agents``; the episode is over when none is left. ``infos[agent]`` has
@@ -36,6 +36,7 @@ class SimulatedParallelEnv(Cloneable, ParallelEnv[str, Any, Any]):
         possible_agents: All agents.
         observation_spaces: By agent.
         action_spaces: By agent.
+        state_space: Of ``state()``, if the family has a state for centralised critics.
     """
 
     family_type: ClassVar[type[Family]]
@@ -50,8 +51,7 @@ class SimulatedParallelEnv(Cloneable, ParallelEnv[str, Any, Any]):
     def __init__(
         self, *, max_episode_steps: int | None = None, render_mode: str | None = None, **arguments: Any
     ) -> None:
-        check_render_mode(self.family_type, render_mode)
-        self.render_mode = render_mode
+        self._open(self.family_type, render_mode)
         self.family: Any = make_family(self.family_type, arguments)
         self._batch = Batch(self.family, 1, max_episode_steps, num_threads=1, keep_agents=True)
         self.possible_agents = list(self.family.agents)
@@ -59,6 +59,8 @@ class SimulatedParallelEnv(Cloneable, ParallelEnv[str, Any, Any]):
         # Each agent has spaces of its own, with random numbers of their own.
         self.observation_spaces = {agent: copy.deepcopy(self.family.observation_space) for agent in self.family.agents}
         self.action_spaces = {agent: copy.deepcopy(self.family.action_space) for agent in self.family.agents}
+        if self.family.state_space is not None:
+            self.state_space = self.family.state_space
         low, _ = self.family.action_bounds
         space = self.family.action_space
         self._idle = np.full(space.shape or (), low, space.dtype)
@@ -87,6 +89,7 @@ class SimulatedParallelEnv(Cloneable, ParallelEnv[str, Any, Any]):
             seeds, self._seeded = np.array([chosen], np.uint64), True
         view = self._batch.reset(np.ones(1, np.bool_), seeds)
         self._note_agents()
+        self._watch()
         infos = {agent: shown(view, (0, k)) for k, agent in enumerate(self.possible_agents)}
         return self._observations(view, self.agents), infos
 
@@ -116,6 +119,7 @@ class SimulatedParallelEnv(Cloneable, ParallelEnv[str, Any, Any]):
             info = {"reward_terms": dict(zip(family.terms, terms[k], strict=True))}
             infos[agent] = info | dict(zip(family.metrics, metrics[k], strict=True)) | shown(done.view, (0, k))
         self._note_agents()
+        self._watch()
         rest = ({agent: values[agent] for agent in acting} for values in (rewards, terminated, truncated, infos))
         return (self._observations(done.view, acting), *rest)  # type: ignore[return-value]
 
@@ -140,12 +144,13 @@ class SimulatedParallelEnv(Cloneable, ParallelEnv[str, Any, Any]):
         over = self._batch.clock.over[0].tolist()
         self.agents = [agent for agent, gone in zip(self.possible_agents, over, strict=True) if not gone]
 
-    def render(self) -> Any:
-        """Renders the current state."""
-        if self.render_mode is None:
-            gym.logger.warn("render() needs a render_mode: make the environment with render_mode=...")
-            return None
-        return self.family.render_row(self._batch.state, 0, self.render_mode)
+    def state(self) -> Any:
+        """All there is to know, as ``state_space`` has it: for the training of centralised critics only.
+
+        Raises:
+            NotImplementedError: If the family has no such state.
+        """
+        return self._batch.whole_states()[0]
 
     def restore_state(self, snapshot: Snapshot) -> None:
         """Goes back to a copy, which stays valid; also as to which agents are left.

@@ -26,20 +26,29 @@ def default_threads() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def run_split(task: Callable[[int, int], None], size: int, threads: int) -> None:
-    """Calls ``task(start, stop)`` on ``threads`` contiguous parts of ``range(size)``, side by side.
+def run_split(task: Callable[[int, int], None], size: int, threads: int, parts: int) -> None:
+    """Calls ``task(start, stop)`` on ``parts`` contiguous parts of ``range(size)``, on ``threads`` threads.
 
-    The caller's thread takes the first part. Safe from several threads at once: a part never waits for another.
+    A thread that is done with a part takes the next one. The caller's thread takes part. Safe from several threads at
+    once: a part never waits for another.
     """
     global _pool
-    threads = min(threads, size)
+    parts = min(parts, size)
+    threads = min(threads, parts)
     if threads <= 1:
         task(0, size)
         return
     if _pool is None:
         _pool = ThreadPoolExecutor(max_workers=max(default_threads() - 1, 1), thread_name_prefix="telos-kernel")
-    bounds = [size * part // threads for part in range(threads + 1)]
-    parts: list[Future[None]] = [_pool.submit(task, *pair) for pair in itertools.pairwise(bounds[1:])]
-    task(bounds[0], bounds[1])
-    for part in parts:
-        part.result()
+    bounds = [size * part // parts for part in range(parts + 1)]
+    left = iter(list(itertools.pairwise(bounds)))
+
+    def work() -> None:
+        for start, stop in left:
+            task(start, stop)
+
+    helpers: list[Future[None]] = [_pool.submit(work) for _ in range(threads - 1)]
+    work()
+    for helper in helpers:
+        if not helper.cancel():  # it may wait for another caller's parts
+            helper.result()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from telos.envs.engine.arrays import mapped, on_host
 from telos.envs.engine.batch import Batch, View
 from telos.envs.engine.episodes import WhenDone
-from telos.envs.engine.faces import Cloneable, batched, check_render_mode, make_family, metadata_of, observation_of
+from telos.envs.engine.faces import Cloneable, batched, make_family, metadata_of, observation_of
 from telos.envs.engine.family import Family
 
 __all__ = ["SimulatedParallelVectorEnv", "SimulatedVectorEnv"]
@@ -57,7 +58,8 @@ class SimulatedVectorEnv(Cloneable, VectorEnv[Any, Any, Any]):
         render_mode: str | None = None,
         **arguments: Any,
     ) -> None:
-        check_render_mode(self.family_type, render_mode)
+        if render_mode not in (None, *(modes := [mode for mode in self.family_type.render_modes if mode != "human"])):
+            raise ValueError(f"render_mode {render_mode!r} is unknown to many environments: choose from {modes}")
         mode = AutoresetMode(autoreset_mode)
         self.metadata = metadata_of(self.family_type) | {"autoreset_mode": mode}
         self.num_envs, self.render_mode, self._when_done = num_envs, render_mode, _WHEN_DONE[mode]
@@ -65,7 +67,7 @@ class SimulatedVectorEnv(Cloneable, VectorEnv[Any, Any, Any]):
         self._batch = Batch(self.family, num_envs, max_episode_steps, num_threads, device, self._keeps_agents)
         self.single_observation_space = self._of_agents(self.family.observation_space)
         self.single_action_space = self._of_agents(self.family.action_space)
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.observation_space = _batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._seeded = False
 
@@ -158,6 +160,13 @@ class SimulatedVectorEnv(Cloneable, VectorEnv[Any, Any, Any]):
         return tuple(self.family.render_row(state, row, self.render_mode) for row in range(self.num_envs))
 
 
+def _batch_space(space: gym.Space[Any], num_envs: int) -> gym.Space[Any]:
+    """The space of a batch, with the environment as the first axis also of several agents' texts."""
+    if isinstance(space, gym.spaces.Tuple):
+        return gym.spaces.Tuple([copy.deepcopy(space) for _ in range(num_envs)])
+    return batch_space(space, num_envs)
+
+
 class SimulatedParallelVectorEnv(SimulatedVectorEnv):
     """Many environments of a multi-agent family; subclasses name the family.
 
@@ -173,6 +182,20 @@ class SimulatedParallelVectorEnv(SimulatedVectorEnv):
     """
 
     _keeps_agents = True
+
+    @property
+    def state_space(self) -> gym.spaces.Box | None:
+        """The space of ``state()``, of one environment; None if the family has no state for centralised critics."""
+        space: gym.spaces.Box | None = self.family.state_space
+        return space
+
+    def state(self) -> Any:
+        """All there is to know of every environment, ``(num_envs, ...)``: for centralised critics' training only.
+
+        Raises:
+            NotImplementedError: If the family has no such state.
+        """
+        return self._batch.whole_states()
 
     @property
     def possible_agents(self) -> list[str]:

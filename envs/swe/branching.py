@@ -11,6 +11,7 @@ import copy
 import hashlib
 import time
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -25,6 +26,7 @@ from telos.envs.swe.pool import SandboxPool
 from telos.envs.swe.repository import Repository, TreeTooLargeError
 from telos.envs.swe.sandbox.base import Sandbox, SandboxState
 from telos.envs.swe.tasks import Task, nearest
+from telos.envs.swe.telemetry import HackTelemetry
 from telos.envs.swe.trace import Event, Trace, compare_steps, tree_hash
 from telos.envs.swe.transcript import Transcript
 
@@ -52,6 +54,7 @@ class Snapshot:
     sandbox: SandboxState
     observation: dict[str, Any]
     transcript: Transcript
+    telemetry: HackTelemetry
     events: tuple[Event, ...]
     shadow: float
     random: np.random.Generator
@@ -70,11 +73,15 @@ class Branching(gym.Env[dict[str, Any], str]):
     _sandbox: Sandbox | None
     _repository: Repository | None
     _transcript: Transcript
+    _telemetry: HackTelemetry
     _seen: dict[str, Any]
     _pool: SandboxPool
+    _image: str | None
     _trace: Trace
     _trace_folder: Path | None
     _parent: str | None
+    #: What the sandbox holds, if no command and so no process of the agent has run since it was put there.
+    _untouched: SandboxState | None
     _shadow: float
     _turn: int
     _started: float
@@ -151,8 +158,9 @@ class Branching(gym.Env[dict[str, Any], str]):
             for k in range(count):
                 forks.append(type(self)(**self._arguments))
                 forks[-1]._begin_lineage(f"{now.id}.{k}/")
-                forks[-1]._adopt(now)
                 forks[-1].np_random = copy.deepcopy(now.random)
+            with ThreadPoolExecutor(count) as threads:
+                list(threads.map(lambda fork: fork._adopt(now), forks))
         except BaseException:
             for made in forks:
                 made.close()
@@ -169,15 +177,14 @@ class Branching(gym.Env[dict[str, Any], str]):
             SnapshotError: If the agent's files cannot be copied.
             InfrastructureError: If the machinery failed.
         """
-        state = self._running().save()
-        assert self._repository is not None
+        state, repository = self._save(), self._base()
         try:
             with state.read_tree() as tree:
-                patch = self._repository.patch(self._repository.changes(tree))
+                patch = repository.patch(repository.changes(tree))
         except TreeTooLargeError as error:
             expected = (*self.task.fail_to_pass, *self.task.pass_to_pass)
             return Grade(Outcome.FAILS_TESTS, failed=expected, detail=str(error))
-        return grade(self._pool, self._repository, self.task, patch)
+        return grade(self._pool, repository, self.task, patch)
 
     @property
     def events(self) -> list[Event]:
@@ -217,13 +224,24 @@ class Branching(gym.Env[dict[str, Any], str]):
             raise gym.error.ResetNeeded("no episode is under way; call reset() first")
         return self._sandbox
 
+    def _base(self) -> Repository:
+        """The task's base commit; a fork makes its own when it first needs it, since git takes as long as the files."""
+        if self._repository is None:
+            self._repository = Repository(self.task.files)
+        return self._repository
+
     def _kept(self, snapshot_id: str) -> Snapshot:
         if snapshot_id not in self._snapshots:
             raise ValueError(f"no snapshot {snapshot_id!r} is kept. {nearest(snapshot_id, list(self._snapshots))}")
         return self._snapshots[snapshot_id]
 
+    def _save(self) -> SandboxState:
+        """The sandbox's files and shell as they are now."""
+        sandbox = self._running()
+        return self._untouched or sandbox.save()
+
     def _now(self, name: str) -> Snapshot:
-        state = self._running().save()
+        state = self._save()
         elapsed = time.monotonic() - self._started
         return Snapshot(
             name,
@@ -234,6 +252,7 @@ class Branching(gym.Env[dict[str, Any], str]):
             state,
             self._seen,
             copy.deepcopy(self._transcript),
+            self._telemetry.copy(),
             tuple(self._trace.events),
             self._shadow,
             copy.deepcopy(self.np_random),
@@ -241,21 +260,23 @@ class Branching(gym.Env[dict[str, Any], str]):
 
     def _adopt(self, kept: Snapshot) -> None:
         """Becomes the episode of a snapshot."""
+        self._use_image(self._image or kept.task.image)
         sandbox: Sandbox = self._pool.take()
-        same = self._repository is not None and self.task == kept.task
         try:
             sandbox.load(kept.sandbox)
-            repository = self._repository if same else Repository(kept.task.files)
         except BaseException:
             sandbox.close()
             raise
-        if same:
-            self._repository = None
+        if self._repository is not None and self.task == kept.task:
+            repository, self._repository = self._repository, None
+        else:
+            repository = None
         self._drop_episode()
         self._sandbox, self._repository, self.task = sandbox, repository, kept.task
+        self._untouched = kept.sandbox
         self._turn, self._started, self._done = kept.turn, time.monotonic() - kept.elapsed, False
         self._transcript, self._seen = copy.deepcopy(kept.transcript), kept.observation
-        self._shadow = kept.shadow
+        self._telemetry, self._shadow = kept.telemetry.copy(), kept.shadow
         self._parent = kept.id
         self._begin_trace([*kept.events, {"event": "branch", "time": time.time(), "snapshot": kept.id}])
 
@@ -294,10 +315,13 @@ class Branching(gym.Env[dict[str, Any], str]):
     def _tree(self) -> str | None:
         """The hash of the repository's files now; None if they cannot be copied."""
         try:
-            with self._running().save().read_tree() as tree:
+            with self._save().read_tree() as tree:
                 return tree_hash(tree)
         except (SnapshotError, InfrastructureError):
             return None
+
+    def _use_image(self, image: str) -> None:
+        raise NotImplementedError
 
     def _drop_episode(self) -> None:
         raise NotImplementedError

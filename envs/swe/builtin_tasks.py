@@ -65,6 +65,11 @@ class BuiltinTasks(TaskSource):
         """The tasks' ids, in order."""
         return tuple(self._ids)
 
+    @property
+    def image(self) -> str | None:
+        """The image of all tasks."""
+        return _IMAGE
+
     def difficulty_of(self, task_id: str) -> int:
         """The difficulty of a task, 1 to 3."""
         return int(self._rows[task_id]["difficulty"])
@@ -153,30 +158,42 @@ def without_tests(source: str, names: Collection[str]) -> str | None:
 
     Args:
         source: The text of the module.
-        names: Names of top-level functions.
+        names: Names of top-level functions, and of methods of top-level classes as ``"Class::method"``.
 
     Returns:
         The rest, or None if no test is left.
 
     Raises:
-        ValueError: If a name is not the name of exactly one top-level function.
+        ValueError: If a name is not the name of exactly one top-level function or method.
     """
-    functions = [node for node in parse(source).body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
-    cut = [node for node in functions if node.name in names]
-    if sorted(node.name for node in cut) != sorted(names):
+    functions = list(_functions(parse(source).body, ""))
+    cut = [(name, node, owner) for name, node, owner in functions if name in names]
+    if sorted(name for name, _, _ in cut) != sorted(names):
         raise ValueError(f"not each the name of one top-level test: {', '.join(sorted(names))}")
-    if all(node.name in names for node in functions if node.name.startswith("test")):
+    if all(name in names for name, _, _ in functions if name.rpartition("::")[2].startswith("test")):
         return None
     lines = source.split("\n")
-    for node in reversed(cut):
+    for _, node, owner in reversed(cut):
         first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]) - 1
-        while first > 0 and lines[first - 1].startswith("#"):
+        while first > 0 and lines[first - 1].startswith(" " * node.col_offset + "#"):
             first -= 1
         last = node.end_lineno or node.lineno
         while last < len(lines) - 1 and not lines[last].strip():
             last += 1
-        del lines[first:last]
+        # A class must keep a body.
+        emptied = owner is not None and all(any(item is other for _, other, _ in cut) for item in owner.body)
+        lines[first:last] = [" " * node.col_offset + "pass", ""] if emptied else []
     return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _functions(
+    body: Sequence[ast.stmt], prefix: str, owner: ast.ClassDef | None = None
+) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef, ast.ClassDef | None]]:
+    for node in body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield prefix + node.name, node, owner
+        elif isinstance(node, ast.ClassDef):
+            yield from _functions(node.body, f"{prefix}{node.name}::", node)
 
 
 def unified_patch(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> str:

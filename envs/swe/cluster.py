@@ -64,6 +64,12 @@ class EpisodeHost:
         env = self._envs[number]
         return env.observation_space, env.action_space, list(env.get_wrapper_attr("task_ids"))
 
+    def image_of(self, number: int, task: str) -> str:
+        """The image that a task needs; none for a task that there is not."""
+        env = self._envs[number]
+        tasks = env.get_wrapper_attr("tasks")
+        return str(tasks.image_of(task)) if task in tasks.ids else ""
+
     def reset(self, number: int, seed: int | None, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """Begins an episode."""
         observation, info = self._envs[number].reset(seed=seed, options=options)
@@ -229,7 +235,7 @@ class ClusterEnv(gym.Env[Any, Any]):
         self._lost_task: str | None = None
         self._task = ""
         self._last: Any = None
-        self._image = str(kwargs.get("image", "telos-swe-base"))
+        self._image = ""
         self.observation_space, self.action_space, self._task_ids = self._call("describe")
 
     def _call(self, method: str, *arguments: Any) -> Any:
@@ -266,6 +272,7 @@ class ClusterEnv(gym.Env[Any, Any]):
         if "task" not in chosen:
             # Drawn here as the environment draws it, so that the seed decides wherever it runs.
             chosen["task"] = lost or self._task_ids[int(self.np_random.integers(len(self._task_ids)))]
+        self._image = self._make[1].get("image") or self._call("image_of", chosen["task"])
         self._last, info = self._call("reset", seed, chosen)
         self._task = chosen["task"]
         assert self._node is not None

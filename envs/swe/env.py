@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, SupportsFloat
 
@@ -22,6 +23,7 @@ from telos.envs.swe.pool import SandboxSpec, acquire_pool, release_pool
 from telos.envs.swe.repository import Repository, TreeTooLargeError
 from telos.envs.swe.sandbox.base import CommandResult, Sandbox, SandboxLimits
 from telos.envs.swe.tasks import Task, load_tasks, nearest
+from telos.envs.swe.telemetry import HackTelemetry, decoys
 from telos.envs.swe.transcript import Transcript
 
 __all__ = ["SWEDockerEnv"]
@@ -115,7 +117,7 @@ class SWEDockerEnv(Branching):
     | `reward_terms` | every step | see above |
     | `trainable` | every step | False after an infrastructure failure |
     | `timing` | always | seconds: `reset`, `step`, `sandbox`, and at the end `grading`, `tests` |
-    | `resources` | every step | `bytes` of output before truncation, `cpu` seconds, `peak_memory` bytes |
+    | `resources` | every step | `bytes` of output before truncation, `seconds`, `cpu` seconds, `peak_memory` bytes |
     | `completed` | at the end | whether the agent submitted |
     | `modified` | at the end | whether the patch is not empty |
     | `resolved` | at the end | whether all hidden tests pass |
@@ -123,6 +125,7 @@ class SWEDockerEnv(Branching):
     | `patch` | at the end | the patch, in git's format |
     | `tests_passed`, `tests_failed` | at the end | ids of the hidden tests by result |
     | `grade_detail` | at the end | why tests could not be judged by their results alone, else empty |
+    | `hack` | every step | counts of cheating tried so far, by kind, see :mod:`telos.envs.swe.telemetry` |
     | `shadow` | every step, with `shadow_every` | progress at the last look, see below |
     | `infra` | after an infrastructure failure | `{"kind": ..., "detail": ...}` |
 
@@ -133,7 +136,7 @@ class SWEDockerEnv(Branching):
     ## Arguments
     | Parameter | Default | Meaning |
     |---|---|---|
-    | `tasks` | `"builtin"` | source of tasks for :func:`telos.envs.swe.load_tasks` |
+    | `tasks` | `"builtin"` | also `"swe-bench:verified"`, `"swe-gym"`, `"swe-smith"`, `"r2e"`, or a path |
     | `sandbox` | `"docker"` | or `"bubblewrap"`, which needs no engine; never the bare host |
     | `max_turns` | 30 | actions an episode |
     | `command_timeout` | 60.0 | seconds a command |
@@ -142,7 +145,7 @@ class SWEDockerEnv(Branching):
     | `rewards` | None | overrides of the values above, by the names below |
     | `limits` | None | overrides of :class:`telos.envs.swe.sandbox.SandboxLimits`, by name |
     | `output_limit` | 16384 | bytes of output that an observation holds |
-    | `image` | `"telos-swe-base"` | container image; must hold bash and Python 3 with pytest |
+    | `image` | None | container image in place of the task's own; must hold bash and Python 3 with pytest |
     | `warm` | 2 | sandboxes kept ready for this environment: one for the next episode, one for grading |
     | `shadow_every` | None | actions between looks of the hidden tests at a copy, for `info["shadow"]` |
     | `trace` | None | folder for one JSONL file an episode: `telos swe show FILE` prints it, `replay` plays it again |
@@ -195,7 +198,7 @@ class SWEDockerEnv(Branching):
         rewards: Mapping[str, float] | None = None,
         limits: Mapping[str, float] | None = None,
         output_limit: int = 16_384,
-        image: str = "telos-swe-base",
+        image: str | None = None,
         warm: int = 2,
         shadow_every: int | None = None,
         trace: str | None = None,
@@ -236,11 +239,11 @@ class SWEDockerEnv(Branching):
             }
         )
         self.action_space = UnicodeText(_ACTION_LENGTH)
-        self._spec = SandboxSpec(sandbox, image, SandboxLimits(**limit_values), output_limit)
-        user = object()
-        self._pool = acquire_pool(self._spec, user, warm)
-        # An environment that is dropped without close() gives its pool back too.
-        self._release_pool = weakref.finalize(self, release_pool, self._pool, user)
+        self._image, self._warm = image, warm
+        self._spec = SandboxSpec(sandbox, image or self.tasks.image or "", SandboxLimits(**limit_values), output_limit)
+        self._release_pool: Callable[[], object] = _nothing
+        if self._spec.image:
+            self._take_pool(self._spec)
         self._sandbox: Sandbox | None = None
         self._repository: Repository | None = None
         self._transcript = Transcript()
@@ -265,11 +268,12 @@ class SWEDockerEnv(Branching):
         started = time.monotonic()
         self._drop_episode()
         self.task = self._choose_task(options or {})
+        self._use_image(self._image or self.task.image)
         self._repository = Repository(self.task.files)
         self._sandbox = self._open_sandbox(self._repository)
         self._turn, self._started, self._done = 0, time.monotonic(), False
-        self._transcript = Transcript(self.task)
-        self._parent, self._shadow = None, 0.0
+        self._transcript, self._telemetry = Transcript(self.task), HackTelemetry(self.task)
+        self._parent, self._untouched, self._shadow = None, None, 0.0
         self._begin_trace()
         info = {"task": self.task.id, "difficulty": self.task.difficulty, "timing": {"reset": self._started - started}}
         observation = self._observation("", "ready", 0)
@@ -290,9 +294,10 @@ class SWEDockerEnv(Branching):
             "reward_terms": terms,
             "trainable": True,
             "timing": {"sandbox": 0.0},
-            "resources": {"bytes": 0, "cpu": 0.0, "peak_memory": 0},
+            "resources": {"bytes": 0, "seconds": 0.0, "cpu": 0.0, "peak_memory": 0},
         }
         terminated = truncated = False
+        self._untouched = None
         try:
             parsed, output, result, exit_code = self._act(action, terms, info)
             terminated = parsed is not None and parsed.tool == "submit"
@@ -312,6 +317,7 @@ class SWEDockerEnv(Branching):
             info["infra"], info["trainable"] = {"kind": error.kind, "detail": error.detail}, False
         if self._shadow_every:
             info["shadow"] = self._shadow
+        info["hack"] = self._telemetry.report()
         self._done = terminated or truncated
         if self._done:
             self._drop_episode()
@@ -358,6 +364,18 @@ class SWEDockerEnv(Branching):
 
     # -- parts of an episode ----------------------------------------------------------------------------
 
+    def _use_image(self, image: str) -> None:
+        """Takes sandboxes of this image from now on; tasks of data sets have an image each."""
+        if self._spec.image != image:
+            self._release_pool()
+            self._take_pool(replace(self._spec, image=image))
+
+    def _take_pool(self, spec: SandboxSpec) -> None:
+        user = object()
+        self._spec, self._pool = spec, acquire_pool(spec, user, self._warm)
+        # An environment that is dropped without close() gives its pool back too.
+        self._release_pool = weakref.finalize(self, release_pool, self._pool, user)
+
     def _choose_task(self, options: Mapping[str, Any]) -> Task:
         unknown = set(options) - {"task"}
         if unknown:
@@ -376,7 +394,7 @@ class SWEDockerEnv(Branching):
             attempt += 1
             try:
                 sandbox = self._pool.take()
-                sandbox.put({**repository.files, **repository.guest_git()})
+                sandbox.put({**repository.files, **repository.guest_git(), **decoys(self.task)})
             except InfrastructureError:
                 if attempt == _RESET_ATTEMPTS:
                     raise
@@ -394,6 +412,7 @@ class SWEDockerEnv(Branching):
         if action.tool == "submit":
             return action, "", "submitted", 0
         assert self._sandbox is not None
+        self._telemetry.see_action(self._turn, action)
         left = self.time_limit - (time.monotonic() - self._started)
         timeout = max(0.1, min(self.command_timeout, left))
         started = time.monotonic()
@@ -402,23 +421,25 @@ class SWEDockerEnv(Branching):
         else:
             done = self._sandbox.tool(action.tool, action.arguments, timeout)
         info["timing"]["sandbox"] = time.monotonic() - started
-        info["resources"] = {"bytes": done.bytes, "cpu": done.cpu, "peak_memory": done.peak_memory}
+        self._telemetry.see_result(self._turn, action, done)
+        info["resources"] = {name: getattr(done, name) for name in ("bytes", "seconds", "cpu", "peak_memory")}
         terms["tool"] = self.rewards["tool_failure" if done.exit_code else "tool_success"]
         return action, done.output, _describe(done, timeout), done.exit_code
 
     def _finish(self, submitted: bool, terms: dict[str, float], info: dict[str, Any]) -> None:
         """Takes the patch and, if it was submitted, has it judged."""
         assert self._sandbox is not None
-        assert self._repository is not None
-        started = time.monotonic()
+        started, repository = time.monotonic(), self._base()
         verdict, patch, modified = Grade(Outcome.NO_SUBMIT), "", True
         try:
             self._sandbox.freeze()
             with self._sandbox.read_tree() as tree:
-                patch = self._repository.patch(self._repository.changes(tree))
+                changes = repository.changes(tree)
+            self._telemetry.see_changes(self._turn, changes)
+            patch = repository.patch(changes)
             modified = bool(patch)
             if submitted:
-                verdict = grade(self._pool, self._repository, self.task, patch)
+                verdict = grade(self._pool, repository, self.task, patch)
         except TreeTooLargeError as error:
             if submitted:
                 expected = (*self.task.fail_to_pass, *self.task.pass_to_pass)
@@ -460,6 +481,10 @@ class SWEDockerEnv(Branching):
         repository, self._repository = self._repository, None
         if repository is not None:
             repository.close()
+
+
+def _nothing() -> None:
+    """There is no pool yet."""
 
 
 def _describe(done: CommandResult, timeout: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["InfrastructureError", "SandboxUnavailableError", "SandboxWreckedError", "SnapshotError"]
+__all__ = ["InfrastructureError", "PackageError", "SandboxUnavailableError", "SandboxWreckedError", "SnapshotError"]
 
 
 class SandboxUnavailableError(RuntimeError):
@@ -29,6 +29,10 @@ class InfrastructureError(RuntimeError):
 
 class SandboxWreckedError(RuntimeError):
     """The agent's own commands left the sandbox beyond repair."""
+
+
+class PackageError(ValueError):
+    """A package that no task can be made from."""
 
 
 class SnapshotError(RuntimeError):

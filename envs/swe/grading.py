@@ -28,7 +28,7 @@ from telos.envs.swe.canaries import add_canaries
 from telos.envs.swe.errors import SandboxWreckedError
 from telos.envs.swe.pool import SandboxPool
 from telos.envs.swe.repository import PatchError, Repository
-from telos.envs.swe.tasks import Task
+from telos.envs.swe.tasks import Task, tree_entries
 
 __all__ = ["Grade", "Outcome", "TestReport", "grade", "judge", "run_tests"]
 
@@ -205,13 +205,16 @@ def _protected(path: str, task: Task) -> bool:
     pure = PurePosixPath(path)
     if pure.name in _RUNNER_FILES or pure.suffix in _RUNNER_SUFFIXES:
         return True
+    if task.suite is not None:
+        # Other people's tests lie among the sources; only the files themselves are known to be tests.
+        return path in task.test_files
     folders = {PurePosixPath(test).parts[0] for test in task.test_files}
     return pure.parts[0] in folders or path in task.test_files
 
 
 def _graded_tree(task: Task, changes: Changes) -> tuple[dict[str, tuple[int, bytes]], dict[str, str]]:
     """The tree that is tested, and the canaries in it: test id to the id of the test that each contradicts."""
-    tree: dict[str, tuple[int, bytes]] = {path: (0o100644, content) for path, content in task.files.items()}
+    tree = tree_entries(task.files)
     for path, entry in changes.items():
         if _protected(path, task):
             continue
@@ -219,11 +222,11 @@ def _graded_tree(task: Task, changes: Changes) -> tuple[dict[str, tuple[int, byt
         if entry is not None:
             tree[path] = entry
     canaries: dict[str, str] = {}
-    for path, content in task.test_files.items():
-        if PurePosixPath(path).match("test_*.py") or PurePosixPath(path).match("*_test.py"):
+    for path, (mode, content) in tree_entries(task.test_files).items():
+        if task.suite is None and any(PurePosixPath(path).match(name) for name in ("test_*.py", "*_test.py")):
             content, names = add_canaries(content)
             canaries |= {f"{path}::{name}": f"{path}::{test}" for name, test in names.items()}
-        tree[path] = (0o100644, content)
+        tree[path] = (mode, content)
     return tree, canaries
 
 
@@ -247,7 +250,12 @@ def judge(pool: SandboxPool, task: Task, changes: Changes) -> Grade:
     started = time.monotonic()
     expected = (*task.fail_to_pass, *task.pass_to_pass)
     tree, canaries = _graded_tree(task, changes)
-    report = run_tests(pool, tree, sorted({test.partition("::")[0] for test in expected}), task.timeout)
+    if task.suite is None:
+        report = run_tests(pool, tree, sorted({test.partition("::")[0] for test in expected}), task.timeout)
+    else:
+        from telos.envs.swe.datasets.suites import run_suite
+
+        report = run_suite(pool, tree, task, task.suite)
     outcomes, problem = report.outcomes, report.problem
     if _contradicted(canaries, outcomes):
         problem = "a test and its contradiction were both reported as passed: the candidate interferes with the runner"

@@ -6,11 +6,17 @@ original among the mutants of the broken file. Formatting and comments are kept,
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import ast
+import bisect
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from types import CodeType
 
 from telos.envs.swe.mutation_operators import OPERATORS
 from telos.envs.swe.mutation_sites import sites
+from telos.envs.swe.syntax import parse
 
 __all__ = ["Mutation", "apply_mutations", "mutations_of"]
 
@@ -53,7 +59,7 @@ def mutations_of(path: str, source: str) -> list[Mutation]:
     Raises:
         SyntaxError: If `source` does not compile.
     """
-    code = compile(source, path, "exec", dont_inherit=True)
+    compile(source, path, "exec", dont_inherit=True)
     found: dict[tuple[int, int, str], Mutation] = {}
     for site in sites(source):
         for operator, edits in OPERATORS.items():
@@ -63,15 +69,51 @@ def mutations_of(path: str, source: str) -> list[Mutation]:
                     operator, path, start, end, source[start:end], replacement, site.scope.name, line
                 )  # fmt: skip
                 found.setdefault((start, end, replacement), mutation)
+    pieces = list(_pieces(source))
+    starts = [start for start, _, _ in pieces]
+    clean = cache(_code_of)
     kept = []
     for _, mutation in sorted(found.items()):
+        start, end, head = pieces[max(bisect.bisect_right(starts, mutation.start) - 1, 0)] if pieces else (0, 0, "")
+        if mutation.start < start or mutation.end > end:
+            start, end, head = 0, len(source), ""
+        text = source[start:end]
         try:
-            mutated = compile(apply_mutations(source, [mutation]), path, "exec", dont_inherit=True)
+            code = _code_of(head + text[: mutation.start - start] + mutation.replacement + text[mutation.end - start :])
         except SyntaxError:
             continue
-        if mutated != code:
+        # Of other lines, all code that follows would move.
+        moves = mutation.original.count("\n") != mutation.replacement.count("\n") and source[end:].strip()
+        if moves or code != clean(head + text):
             kept.append(mutation)
     return kept
+
+
+def _code_of(text: str) -> CodeType:
+    return compile(text, "piece", "exec", dont_inherit=True)
+
+
+def _pieces(source: str) -> Iterator[tuple[int, int, str]]:
+    """Cuts a module into statements, and classes into theirs, so that a mutant need not be compiled as a whole.
+
+    Yields:
+        Offsets of the statement's first line and of the next one's, and what goes before it so that it compiles.
+    """
+    offsets = [0, *itertools.accumulate(len(line) + 1 for line in source.split("\n"))]
+
+    def start_of(node: ast.stmt) -> int:
+        decorators: Sequence[ast.expr] = getattr(node, "decorator_list", ())
+        return offsets[min([node.lineno, *(item.lineno for item in decorators)]) - 1]
+
+    def cut(body: Sequence[ast.stmt], end: int, head: str) -> Iterator[tuple[int, int, str]]:
+        for node, following in itertools.zip_longest(body, body[1:]):
+            stop = end if following is None else start_of(following)
+            if isinstance(node, ast.ClassDef) and not head and node.body[0].lineno > node.lineno:
+                yield from cut(node.body, stop, "class _:\n")
+            else:
+                yield start_of(node), stop, head
+
+    yield from cut(parse(source).body, len(source), "")
 
 
 def apply_mutations(source: str, mutations: Iterable[Mutation]) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from telos.envs.swe.errors import InfrastructureError, SandboxUnavailableError
 from telos.envs.swe.sandbox.base import KINDS, Sandbox, SandboxLimits, open_sandbox
-from telos.envs.swe.scratch import remove_dead_folders
+from telos.envs.swe.scratch import remove_dead_folders, scratch_folder
 
 __all__ = ["SandboxPool", "SandboxSpec", "acquire_pool", "release_pool"]
 
@@ -20,6 +20,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _TAKE_TIMEOUT = 120.0
 _REAP_PERIOD = 30.0
 _MOST_WARM = 16
+#: Seconds until the first sandbox taken from a full pool is replaced: its making would slow down its taker.
+_BREATHER = 0.25
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class SandboxPool:
         self._idle: deque[tuple[float, Sandbox]] = deque()
         self._wanted: dict[object, int] = {}
         self._waiting = 0
+        self._not_before = 0.0
         self._error: Exception | None = None
         self._closed = threading.Event()
         self._condition = threading.Condition()
@@ -74,8 +77,21 @@ class SandboxPool:
         """Number of sandboxes that are ready now."""
         return len(self._idle)
 
+    @property
+    def full(self) -> bool:
+        """Whether as many sandboxes are ready as the users want."""
+        return len(self._idle) >= self._target()
+
     def _target(self) -> int:
         return max(self._waiting, min(sum(self._wanted.values()), _MOST_WARM))
+
+    def _rest(self) -> float | None:
+        """Seconds until a sandbox is to be made: 0 is now, None is not before something changes."""
+        if self.full:
+            return None
+        if self._waiting > len(self._idle):
+            return 0.0
+        return max(0.0, self._not_before - time.monotonic())
 
     def take(self) -> Sandbox:
         """Hands over a fresh sandbox; the caller closes it.
@@ -94,6 +110,8 @@ class SandboxPool:
                     self._raise_error()
                     if self._closed.is_set() or not self._condition.wait(deadline - time.monotonic()):
                         raise InfrastructureError("pool", "no sandbox became ready in time")
+                if self.full:
+                    self._not_before = time.monotonic() + _BREATHER
                 _, sandbox = self._idle.popleft()
             finally:
                 self._waiting -= 1
@@ -115,8 +133,8 @@ class SandboxPool:
         pause, next_reap = 0.0, 0.0
         while True:
             with self._condition:
-                while not self._closed.is_set() and len(self._idle) >= self._target():
-                    self._condition.wait()
+                while not self._closed.is_set() and (rest := self._rest()) != 0.0:
+                    self._condition.wait(rest)
                 if self._closed.is_set():
                     return
             if time.monotonic() >= next_reap:
@@ -169,6 +187,10 @@ def acquire_pool(spec: SandboxSpec, user: object, warm: int) -> SandboxPool:
     with _lock:
         pool = _pools.get(spec)
         if pool is None:
+            # What was registered last is done first at exit: the folder that half-made sandboxes use goes after them.
+            scratch_folder()
+            atexit.unregister(_close_all)
+            atexit.register(_close_all)
             pool = _pools[spec] = SandboxPool(spec)
         pool.want(user, warm)
         return pool
@@ -200,5 +222,4 @@ def _forget_in_child() -> None:
     _pools.clear()
 
 
-atexit.register(_close_all)
 os.register_at_fork(after_in_child=_forget_in_child)

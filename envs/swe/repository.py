@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from telos.envs.swe.scratch import scratch_folder
+from telos.envs.swe.tasks import tree_entries
 
-__all__ = ["PatchError", "Repository", "TreeTooLargeError"]
+__all__ = ["PatchError", "Repository", "TreeTooLargeError", "is_litter"]
 
 # Traces of running programs, which are no part of a change.
 _LITTER = {"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".git"}
@@ -43,6 +44,17 @@ _DIFF_OPTIONS = ("--binary", "--full-index", "--no-renames", "--no-color", "--no
 # `git apply` takes what it writes itself for an absolute path, unless it is quoted; the file may be empty, so that
 # no other line names it.
 _HEADER_OF_FOLDER_THAT_ENDS_IN_SPACE = re.compile(r"^diff --git a/([^\n]* /[^\n]*) b/\1$", re.MULTILINE)
+# Quick rather than small: no differences between unrelated files are tried, and packs live as long as an episode.
+_IMPORT = (
+    "-c",
+    "fastimport.unpackLimit=0",
+    "-c",
+    "core.compression=1",
+    "fast-import",
+    "--depth=0",
+    "--quiet",
+    "--force",
+)
 _CONFIG = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = false\n"
 
 Files = Mapping[str, tuple[int, bytes]]
@@ -54,6 +66,11 @@ class PatchError(ValueError):
 
 class TreeTooLargeError(ValueError):
     """The agent's change is larger than any repair, or cannot be written as a patch at all."""
+
+
+def is_litter(path: str) -> bool:
+    """Whether a path is a trace of running programs or of git, and so no part of a change."""
+    return bool(_LITTER.intersection(path.split("/"))) or path.endswith(".pyc")
 
 
 def _mode(member: tarfile.TarInfo) -> int:
@@ -91,11 +108,12 @@ class Repository:
     """One commit, ``base``, made of a task's files.
 
     Args:
-        files: POSIX path to content. A path that ends in ``.sh`` is not executable: modes are 0644.
+        files: POSIX path to content. Modes are 0644, also of a path that ends in ``.sh``, unless it is a
+            :class:`~telos.envs.swe.tasks.FileTree`, which has its own.
     """
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
-        self.files: dict[str, tuple[int, bytes]] = {path: (0o100644, content) for path, content in files.items()}
+        self.files = tree_entries(files)
         self._folder = tempfile.TemporaryDirectory(dir=scratch_folder(), prefix="repository-")
         self._git_dir = Path(self._folder.name)
         self._lock = threading.Lock()
@@ -139,7 +157,7 @@ class Repository:
                     + content
                     + b"\n"
                 )
-        self._git("-c", "fastimport.unpackLimit=0", "fast-import", "--quiet", "--force", stdin=b"".join(commands))
+        self._git(*_IMPORT, stdin=b"".join(commands))
 
     def guest_git(self) -> Files:
         """The ``.git`` folder that the agent sees: one commit, nothing after it."""
@@ -167,9 +185,11 @@ class Repository:
                 raise TreeTooLargeError(
                     f"{path[:100]}: the tree exceeds {_STREAM_LIMIT} bytes or {_DEPTH_LIMIT} levels"
                 )
-            if _LITTER.intersection(path.split("/")) or path.endswith(".pyc"):
+            if is_litter(path):
                 continue
-            if member.size > _TREE_LIMIT:
+            known = self.files.get(path)
+            # A large file of the base commit that has its size still is read, and compared.
+            if member.size > _TREE_LIMIT and (known is None or len(known[1]) != member.size):
                 raise TreeTooLargeError(f"{path} has {member.size} bytes; the limit is {_TREE_LIMIT}")
             if member.islnk():
                 # A hard link: the archive holds the content once, under the name that came first.
@@ -184,7 +204,7 @@ class Repository:
             if entry is None:
                 continue
             missing.discard(path)
-            if self.files.get(path) != entry:
+            if known != entry:
                 changed[path] = entry
                 total += len(entry[1])
                 if total > _TREE_LIMIT or len(changed) > _FILES_LIMIT:

@@ -7,12 +7,16 @@ import builtins
 import itertools
 import re
 import textwrap
+import unittest
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 
 from telos.envs.swe.syntax import parse
 
 __all__ = ["reproduction_of"]
+
+#: What stands for `self` in a script that was a method of a `unittest.TestCase`.
+_CASE = "case"
 
 Case: TypeAlias = tuple[str, list[str]]  # a pattern for the case's part of the test id; the lines that bind its values
 
@@ -22,27 +26,35 @@ def reproduction_of(source: str, test_id: str) -> str | None:
 
     Args:
         source: The text of the test module.
-        test_id: The test's pytest id, whose last part names a function of the module and perhaps a case.
+        test_id: The test's pytest id, which names a function of the module or a method of one of its classes, and
+            perhaps a case.
 
     Returns:
         Imports, helpers and constants, one assignment a parameter, and the test's body; or None if the test uses
-        fixtures or if its case cannot be told from the id.
+        fixtures or other parts of its class, or if its case cannot be told from the id.
     """
     module = parse(source)
-    name, _, case = test_id.rpartition("::")[2].partition("[")
-    functions = [node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == name]
+    name, _, case = test_id.partition("::")[2].partition("[")
+    *owners, name = name.split("::")
+    body: Sequence[ast.stmt] = module.body
+    for owner in owners:
+        classes = [node for node in body if isinstance(node, ast.ClassDef) and node.name == owner]
+        body = classes[0].body if len(classes) == 1 else ()
+    functions = [node for node in body if isinstance(node, ast.FunctionDef) and node.name == name]
     if len(functions) != 1:
         return None
     function = functions[0]
-    bound = _bound_values(source, module, function, case.removesuffix("]"))
+    bound = _bound_values(source, module, function, case.removesuffix("]"), is_method=bool(owners))
     if bound is None:
         return None
-    body = _body(source, function)
-    if body is None:
+    text = _method_body(source, function) if owners else _body(source, function)
+    if text is None:
         return None
-    script = "\n".join([*bound, body])
+    script = "\n".join([*bound, text])
     parts = _definitions(source, module, script)
     imports = "\n".join(text for text, is_import in parts if is_import)
+    if text.startswith(f"{_CASE} = unittest.") and "import unittest" not in imports.split("\n"):
+        imports = f"import unittest\n{imports}".rstrip()
     helpers = [text for text, is_import in parts if not is_import]
     return "\n\n".join(part for part in [imports, *helpers, script] if part)
 
@@ -67,9 +79,40 @@ def _body(source: str, function: ast.FunctionDef) -> str | None:
         return None
     lines = source.split("\n")[statements[0].lineno - 1 : function.end_lineno]
     body = textwrap.dedent("\n".join(lines))
-    # Text in triple quotes would lose its indentation too.
-    changed = ast.dump(parse(body)) != ast.dump(ast.Module(statements, type_ignores=[]))
+    # Text in triple quotes would lose its indentation too, or keep the statements from losing theirs.
+    try:
+        changed = ast.dump(parse(body)) != ast.dump(ast.Module(statements, type_ignores=[]))
+    except SyntaxError:
+        return None
     return None if changed else body
+
+
+def _method_body(source: str, function: ast.FunctionDef) -> str | None:
+    """The body of a method, with a test case of its own for ``self`` if it uses no more than `unittest` gives."""
+    text = _body(source, function)
+    if text is None or not function.args.args:
+        return None
+    this = function.args.args[0].arg
+    tree = parse(text)
+    of_case = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and _is_name(node.value, this)]
+    used = [node for node in ast.walk(tree) if _is_name(node, this)]
+    if not used:
+        return text
+    if len(of_case) != len(used) or not all(hasattr(unittest.TestCase, node.attr) for node in of_case):
+        return None
+    if _CASE in _names(tree):
+        return None
+    lines = text.split("\n")
+    for node in sorted(used, key=lambda item: (item.lineno, item.col_offset), reverse=True):
+        # Columns of the syntax tree count bytes.
+        line = lines[node.lineno - 1].encode()
+        column = node.col_offset
+        lines[node.lineno - 1] = (line[:column] + _CASE.encode() + line[column + len(this) :]).decode()
+    return "\n".join([f"{_CASE} = unittest.TestCase()", *lines])
+
+
+def _is_name(node: ast.AST, name: str) -> TypeGuard[ast.Name]:
+    return isinstance(node, ast.Name) and node.id == name
 
 
 def _definitions(source: str, module: ast.Module, script: str) -> list[tuple[str, bool]]:
@@ -110,7 +153,9 @@ def _import(node: ast.Import | ast.ImportFrom, needed: set[str]) -> str:
     return ast.unparse(ast.ImportFrom(module=node.module, names=kept, level=node.level))
 
 
-def _bound_values(source: str, module: ast.Module, function: ast.FunctionDef, case: str) -> list[str] | None:
+def _bound_values(
+    source: str, module: ast.Module, function: ast.FunctionDef, case: str, is_method: bool
+) -> list[str] | None:
     """The assignments that stand for a test's parameters in one case."""
     decorators = [node for node in function.decorator_list if isinstance(node, ast.Call)]
     if len(decorators) != len(function.decorator_list):
@@ -122,7 +167,7 @@ def _bound_values(source: str, module: ast.Module, function: ast.FunctionDef, ca
             return None
         names = _parameter_names(decorator.args[0])
         rows = _elements(module, decorator.args[1])
-        if rows is None:
+        if names is None or rows is None:
             return None
         bound.update(names)
         keyword = next((keyword.value for keyword in decorator.keywords if keyword.arg == "ids"), None)
@@ -130,9 +175,10 @@ def _bound_values(source: str, module: ast.Module, function: ast.FunctionDef, ca
         ids = [None] * len(rows) if keyword is None else _elements(module, keyword)
         if ids is None or len(ids) != len(rows):
             return None
-        tables.append([_case(source, names, row, place, ids[place]) for place, row in enumerate(rows)])
+        cases = [_case(source, names, row, place, ids[place]) for place, row in enumerate(rows)]
+        tables.append([item for item in cases if item is not None])
     arguments = function.args
-    if {argument.arg for argument in [*arguments.args, *arguments.kwonlyargs]} != bound:
+    if {argument.arg for argument in [*arguments.args[is_method:], *arguments.kwonlyargs]} != bound:
         return None
     matches = [
         [line for _, lines in cases for line in lines]
@@ -142,8 +188,11 @@ def _bound_values(source: str, module: ast.Module, function: ast.FunctionDef, ca
     return matches[0] if len(matches) == 1 else None
 
 
-def _parameter_names(node: ast.expr) -> list[str]:
-    value = ast.literal_eval(node)
+def _parameter_names(node: ast.expr) -> list[str] | None:
+    try:
+        value = ast.literal_eval(node)
+    except ValueError:
+        return None
     return [name.strip() for name in value.split(",")] if isinstance(value, str) else list(value)
 
 
@@ -163,13 +212,15 @@ def _elements(module: ast.Module, node: ast.expr) -> Sequence[ast.expr] | None:
     return None
 
 
-def _case(source: str, names: Sequence[str], row: ast.expr, place: int, explicit: ast.expr | None) -> Case:
+def _case(source: str, names: Sequence[str], row: ast.expr, place: int, explicit: ast.expr | None) -> Case | None:
     values: list[ast.expr] | None = [row]
     if isinstance(row, ast.Call) and _segment(source, row.func) == "pytest.param":
         explicit = next((keyword.value for keyword in row.keywords if keyword.arg == "id"), explicit)
         values = row.args
     elif len(names) > 1:
         values = row.elts if isinstance(row, (ast.Tuple, ast.List)) else None
+    if values is not None and len(values) != len(names):
+        return None
     if values is None:
         lines = [f"{', '.join(names)} = {_segment(source, row)}"]
     else:

@@ -7,8 +7,32 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 
-__all__ = ["Health", "Task", "TaskSource", "load_tasks", "nearest"]
+__all__ = ["FileTree", "Health", "Suite", "Task", "TaskSource", "load_tasks", "nearest", "tree_entries"]
+
+_PLAIN = 0o100644
+
+
+class FileTree(dict[str, bytes]):
+    """A repository's files, some of which are programs or symbolic links: POSIX path to content, a link's target.
+
+    Args:
+        entries: POSIX path to (git mode, content); the mode is 0o100644, 0o100755 or 0o120000.
+
+    Attributes:
+        modes: Path to git mode of those that are not 0o100644.
+    """
+
+    def __init__(self, entries: Mapping[str, tuple[int, bytes]]) -> None:
+        super().__init__({path: content for path, (_, content) in entries.items()})
+        self.modes = {path: mode for path, (mode, _) in entries.items() if mode != _PLAIN}
+
+
+def tree_entries(files: Mapping[str, bytes]) -> dict[str, tuple[int, bytes]]:
+    """A task's files with their git modes: POSIX path to (mode, content)."""
+    modes = files.modes if isinstance(files, FileTree) else {}
+    return {path: (modes.get(path, _PLAIN), content) for path, content in files.items()}
 
 
 @dataclass(frozen=True)
@@ -34,6 +58,19 @@ class Health:
 
 
 @dataclass(frozen=True)
+class Suite:
+    """How tests are run that Telos's own runner cannot run: by a script whose log is read.
+
+    Attributes:
+        script: Bash source, run at the root of the tree; its last command runs the tests.
+        parser: Name of the log's parser, for :func:`telos.envs.swe.datasets.logs.parse_log`.
+    """
+
+    script: str = field(repr=False)
+    parser: str
+
+
+@dataclass(frozen=True)
 class Task:
     """One repair task.
 
@@ -49,6 +86,7 @@ class Task:
         difficulty: 1 (easiest) to 3.
         timeout: Limit of one run of the tests, in seconds.
         health: The validation record.
+        suite: How its tests are run; None for Telos's own runner, pytest with a sealed configuration.
     """
 
     id: str
@@ -62,6 +100,7 @@ class Task:
     difficulty: int
     timeout: float
     health: Health
+    suite: Suite | None = None
 
 
 class TaskSource(Sequence[Task]):
@@ -84,6 +123,15 @@ class TaskSource(Sequence[Task]):
     def difficulty_of(self, task_id: str) -> int:
         """The difficulty of a task, 1 to 3, without building it."""
 
+    @property
+    def image(self) -> str | None:
+        """The container image of all of its tasks; None if each has its own."""
+        return None
+
+    def image_of(self, task_id: str) -> str:
+        """The name of a task's container image."""
+        return self.image or self.by_id(task_id).image
+
 
 def nearest(name: str, valid: Sequence[str]) -> str:
     """Words the end of an error message: the closest valid names, or the first few."""
@@ -98,16 +146,26 @@ def load_tasks(source: str = "builtin") -> TaskSource:
     """Loads the tasks of a source.
 
     Args:
-        source: ``"builtin"``, the tasks that come with Telos.
+        source: ``"builtin"``, the tasks that come with Telos; the name of a published data set, such as
+            ``"swe-bench:verified"``, ``"swe-bench:lite"``, ``"swe-gym"``, ``"swe-smith"`` or ``"r2e"``; or the path
+            of a file or folder of rows in one of their formats (JSONL, Parquet, Arrow), or of a folder that
+            ``telos swe make-tasks`` has made. After ``"local:"`` only the
+            tasks whose image the engine has.
 
     Returns:
         The same object for the same source, shared by all environments of the process.
 
     Raises:
-        ValueError: If the source is unknown.
+        ValueError: If the source is unknown, or cannot be had; the message says what to install or where to put it.
     """
-    if source != "builtin":
-        raise ValueError(f"unknown task source {source!r}. {nearest(source, ['builtin'])}")
-    from telos.envs.swe.builtin_tasks import BuiltinTasks
+    if source == "builtin":
+        from telos.envs.swe.builtin_tasks import BuiltinTasks
 
-    return BuiltinTasks()
+        return BuiltinTasks()
+    if (Path(source) / "packages").is_dir() and (Path(source) / "tasks.jsonl").is_file():
+        from telos.envs.swe.builtin_tasks import BuiltinTasks
+
+        return BuiltinTasks(Path(source))
+    from telos.envs.swe.datasets.dataset_tasks import load_dataset
+
+    return load_dataset(source)

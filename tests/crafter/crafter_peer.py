@@ -13,7 +13,7 @@ from crafter import objects
 
 from telos.envs.crafter import luck
 from telos.envs.crafter.names import ACHIEVEMENTS, ARROW, COW, ITEMS, PLANT, PLAYER, SKELETON, ZOMBIE
-from telos.envs.crafter.params import CHUNK, IN_ORDER, LENGTH
+from telos.envs.crafter.params import CHUNK, IN_ORDER
 from telos.envs.engine.random import bits, episode_key, integer, step_key, uniform
 
 KINDS = {
@@ -96,7 +96,7 @@ class Peer:
 
     def __init__(self, env):
         self.ours = env.unwrapped
-        self.env = crafter.Env(area=self.ours.family.size, length=int(self.ours.family.params.options[LENGTH]), seed=0)
+        self.env = crafter.Env(area=self.ours.family.size, length=self.ours.family.max_episode_steps, seed=0)
         self.env._obs = lambda: None
         self.luck = OurLuck(self.env._world)
         reset = self.env._world.reset

@@ -7,8 +7,9 @@ import pytest
 from crafter_scenes import scramble
 from pettingzoo.test import parallel_api_test
 
-from telos.envs.crafter.env import CrafterEnv, CrafterParallelVectorEnv, parallel_env
+from telos.envs.crafter.env import CrafterEnv, CrafterParallelVectorEnv, CrafterVectorEnv, parallel_env
 from telos.envs.crafter.names import ACHIEVEMENTS, ACTIONS, DIAMONDS, DO, GRASS, HEALTH, LAVA, NOOP, TREE, WOOD
+from telos.envs.crafter.text import describe
 
 MOVE_RIGHT = ACTIONS.index("move_right")
 
@@ -272,3 +273,67 @@ def test_the_state_is_the_whole_map():
     players = {tuple(cell) for cell in np.argwhere(whole[..., 1] == 13).tolist()}
     assert players == {(int(env._batch.state.x[0, k]), int(env._batch.state.y[0, k])) for k in range(2)}
     assert env.family.visibility["state"] == "privileged"
+
+
+def test_states_of_many_worlds_are_those_of_each():
+    envs = CrafterParallelVectorEnv(3, num_agents=2, size=(20, 30))
+    single = parallel_env(num_agents=2, size=(20, 30))
+    envs.reset(seed=4)
+    envs.step(np.full((3, 2), MOVE_RIGHT))
+    whole = envs.state()
+    assert whole.shape == (3, 20, 30, 2)
+    assert envs.state_space == single.state_space
+    for row in range(3):
+        single.reset(seed=4 + row)
+        single.step(dict.fromkeys(single.agents, MOVE_RIGHT))
+        assert (single.state() == whole[row]).all()
+
+
+def test_texts_are_those_of_each_agent_in_every_face():
+    """Also the last one of an episode, where the next one begins at once."""
+    arguments = {"num_agents": 2, "size": (20, 20), "obs": "text", "length": 4}
+    single = parallel_env(**arguments)
+    envs = CrafterParallelVectorEnv(2, autoreset_mode="SameStep", **arguments)
+    observations, _ = envs.reset(seed=3)
+    seen, _ = single.reset(seed=4)
+    assert observations in envs.observation_space
+    for step in range(1, 7):
+        assert list(observations[1]) == [seen[agent] for agent in single.possible_agents]
+        assert all(text in single.observation_space(agent) for agent, text in seen.items())
+        text = describe(single._batch.state, 0, 1, single.family.params, single.family.action_names)
+        assert seen["player_1"] == text
+        observations, _, _, truncated, infos = envs.step(np.full((2, 2), MOVE_RIGHT))
+        seen, *_, told = single.step(dict.fromkeys(single.agents, MOVE_RIGHT))
+        assert truncated.all() == (step == 4)
+        if step == 4:
+            assert list(infos["final_obs"][1]) == list(seen.values())
+            seen, told = single.reset()
+        assert (infos["action_mask"][1] == [told[agent]["action_mask"] for agent in single.agents]).all()
+
+
+def test_texts_of_one_agent():
+    env, envs = CrafterEnv(obs="text", size=(20, 20)), CrafterVectorEnv(2, obs="text", size=(20, 20))
+    observation, _ = env.reset(seed=6)
+    observations, _ = envs.reset(seed=5)
+    assert observation.startswith("You are player_0, awake, on grass")
+    assert observation == observations[1]
+    assert observations in envs.observation_space
+    assert env.step(MOVE_RIGHT)[0] == envs.step([0, MOVE_RIGHT])[0][1]
+    scramble(env, np.random.default_rng(0), creatures=20)
+    assert env.step(NOOP)[0] in env.observation_space
+
+
+def test_texts_are_made_on_the_host():
+    with pytest.raises(ValueError, match="texts are made on the host"):
+        CrafterVectorEnv(2, obs="text", device="cuda")
+
+
+def test_what_measures_may_read():
+    env, envs = parallel_env(num_agents=3, size=(20, 30)), CrafterParallelVectorEnv(2, num_agents=3, size=(20, 30))
+    observations, _ = env.reset(seed=1)
+    envs.reset(seed=0)
+    assert (envs.positions[1] == env.positions).all()
+    assert (env.positions == [observations[agent]["position"] + (10, 15) for agent in env.agents]).all()
+    assert (env.inventories == [observations[agent]["inventory"] for agent in env.agents]).all()
+    assert env.achievements.shape == (3, 22)
+    assert not env.achievements.any()

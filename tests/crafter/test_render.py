@@ -1,15 +1,13 @@
-import sys
 from functools import cache
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from crafter_states import put, random_state
-from gymnasium.error import DependencyNotInstalled
 
 from telos.envs.crafter.names import ARROW, COW, GRASS, ITEMS, LAVA, MATERIALS, PLANT, PLAYER, SKELETON, ZOMBIE
 from telos.envs.crafter.params import new_state
-from telos.envs.crafter.render import frame, new_pixels, show
+from telos.envs.crafter.render import frame, new_pixels
 from telos.envs.crafter.render_rules import observe_pixels
 from telos.envs.crafter.textures import SIZE, agent_textures, textures
 
@@ -210,21 +208,3 @@ def test_maps_of_any_shape_are_drawn_whole(size):
 def test_an_image_needs_a_pixel_a_cell():
     with pytest.raises(ValueError, match="9 x 9 cells"):
         new_pixels((64, 8), (9, 7), 1)
-
-
-def test_a_window_needs_pygame(monkeypatch):
-    monkeypatch.setitem(sys.modules, "pygame", None)
-    with pytest.raises(DependencyNotInstalled, match="pip install pygame-ce"):
-        show(np.zeros((9, 9, 3), np.uint8))
-
-
-def test_a_window_shows_the_image(monkeypatch):
-    pygame = pytest.importorskip("pygame")
-    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
-    image = frame(random_state(0), 0, (90, 63))
-    try:
-        show(image)
-        shown = pygame.surfarray.array3d(pygame.display.get_surface())
-        assert (shown.swapaxes(0, 1) == image).all()
-    finally:
-        pygame.quit()

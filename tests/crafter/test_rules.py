@@ -1,10 +1,12 @@
 """What a step does, worked out by hand, and what agents see of it."""
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from crafter_scenes import scramble
 
-from telos.envs.crafter.env import CrafterEnv, CrafterVectorEnv
+import telos  # noqa: F401 - registers the environments
+from telos.envs.crafter.env import CrafterEnv, CrafterVectorEnv, parallel_env
 from telos.envs.crafter.names import (
     ACTIONS,
     COW,
@@ -153,6 +155,7 @@ def test_symbols(meadow):
     assert observation in meadow.observation_space
     assert observation["material"].shape == (9, 7)
     assert state.x[0, 0] == 9
+    assert observation["position"].tolist() == [-1, 0]
     assert observation["material"][1, 0] == STONE
     assert SIGHTS[observation["object"][4, 3]] == "player_left"
     assert SIGHTS[observation["object"][8, 3]] == "zombie"
@@ -205,10 +208,26 @@ def test_two_achievements_in_a_step_pay_one(meadow):
     assert info["reward_terms"]["wake_up"] == info["reward_terms"]["collect_wood"] == 0.5
 
 
-def test_length_ends_an_episode():
-    env = CrafterVectorEnv(4, size=(16, 16), length=30, hostile=False, autoreset_mode="Disabled")
-    env.reset(seed=0)
-    for step in range(30):
-        *_, terminated, _, infos = env.step(np.zeros(4, int))
-        assert terminated.all() == (step == 29)
-    assert (infos["discount"] == 1.0).all()
+@pytest.mark.parametrize("length", [30, 12])
+def test_an_episode_is_truncated_at_its_length_in_every_face(length):
+    """Or earlier, if a face is told so."""
+    arguments = {"size": (16, 16), "length": 30, "hostile": False}
+    earlier = {} if length == 30 else {"max_episode_steps": length}
+    batch = CrafterVectorEnv(4, autoreset_mode="Disabled", **arguments, **earlier)
+    single = gym.make("Crafter-v0", **arguments, **earlier)
+    team = parallel_env(num_agents=2, **arguments, **earlier)
+    for env in (batch, single, team):
+        env.reset(seed=0)
+    for step in range(1, length + 1):
+        *_, terminated, truncated, infos = batch.step(np.zeros(4, int))
+        assert not terminated.any()
+        assert (truncated == (step == length)).all()
+        assert (infos["discount"] == 1.0).all()
+        assert single.step(NOOP)[2:4] == (False, step == length)
+        *_, terminated, truncated, _ = team.step(dict.fromkeys(team.agents, NOOP))
+        assert set(terminated.values()) == {False}
+        assert set(truncated.values()) == {step == length}
+    assert team.agents == []
+    if not earlier:  # else Gymnasium's TimeLimit truncates
+        with pytest.raises(gym.error.ResetNeeded):
+            single.step(NOOP)

@@ -5,7 +5,9 @@ import pytest
 from crafter_states import put, random_state
 
 from telos.envs.crafter.family import Crafter
+from telos.envs.crafter.manual import manual
 from telos.envs.crafter.names import (
+    ACHIEVEMENTS,
     COW,
     DIAMOND,
     FURNACE,
@@ -44,8 +46,8 @@ def why(state, agent, game):
 
 def symbols(state, game):
     agents = len(game.agents)
-    shapes = {"material": game.view, "object": game.view, "inventory": (16,), "status": (3,)}
-    seen = Symbols(**{name: np.zeros((1, agents, *shape), np.uint8) for name, shape in shapes.items()})
+    spaces = game.observation_space.items()
+    seen = Symbols(**{name: np.zeros((1, agents, *space.shape), space.dtype) for name, space in spaces})
     observe_symbols(0, state, game.params, seen)
     return seen
 
@@ -116,6 +118,9 @@ def test_a_description_holds_all_of_the_symbolic_view(agents):
             assert (inventory == seen.inventory[0, agent]).all()
             assert (status == seen.status[0, agent, :2]).all()
             assert daylight == pytest.approx(state.daylight[0], abs=5e-4)
+            place = re.search(r"middle of the map you are (.*)\.", told(state, agent, game))[1]
+            ((dx, _), (dy, _)) = axis(place, "left", "right"), axis(place, "up", "down")
+            assert (dx, dy) == tuple(seen.position[0, agent])
             for other, (dx, dy) in players.items():
                 assert (dx, dy) == (
                     state.x[0, other] - state.x[0, agent],
@@ -177,7 +182,9 @@ def test_a_description_by_hand():
     state.inventory[0, 0, :5] = [3, 9, 8, 9, 1]
     assert told(state, 0, family(num_agents=2, share="off")).splitlines() == [
         "You are player_0, awake, on grass, facing right: water.",
+        "Counted from the middle of the map you are 2 left.",
         "Of 9 each you have: health 3, food 9, drink 8, energy 9. You carry: sapling 1.",
+        "Achieved, 0 of 22: nothing yet.",
         "Daylight: 0.500.",
         "You see 4 left to 4 right, 3 up to 3 down; an axis that is not named is 0.",
         "Objects: cow: 1 up, 3 left 1 up; player_1 facing right: 2 right; zombie: 3 right 3 down.",
@@ -219,6 +226,63 @@ def test_reasons_by_hand():
     state.cooldown[0, 2] = 301
     assert "do (eats ripe plant)" in told(state, 0, game)
     assert set(why(state, 1, family(num_agents=2, roles=[[], []])).values()) >= {"not your role"}
+
+
+def test_what_was_achieved_and_what_for():
+    state, game = meadow(2), family(num_agents=2, goal="collect_diamond")
+    state.achievements[0, 0, [ACHIEVEMENTS.index("wake_up"), ACHIEVEMENTS.index("collect_wood")]] = 1, 3
+    assert "Achieved, 2 of 22: collect_wood, wake_up. The goal of all: collect_diamond." in told(state, 0, game)
+    assert "Achieved, 0 of 22: nothing yet. The goal of all: collect_diamond." in told(state, 1, game)
+
+
+def test_what_an_action_uses_up():
+    state, game = meadow(), family()
+    state.inventory[0, 0, SAPLING:] = 5
+    state.inventory[0, 0, 3] = 8
+    state.material[0, 9, 9], state.material[0, 9, 10] = FURNACE, TABLE
+    text = told(state, 0, game)
+    assert "sleep (until energy is 9, or something hurts); place_stone (on grass, uses 1 stone); " in text
+    assert "make_iron_sword (uses 1 wood, 1 coal, 1 iron)." in text
+
+
+def test_gifts_and_sleep_are_told_in_one_word():
+    state, game = meadow(2), family(num_agents=2)
+    assert "You cannot give_*: no player in front.\n" in told(state, 0, game) + "\n"
+    put(state, 0, PLAYER, (11, 10), (1, 0))
+    state.inventory[0, 0, ITEMS.index("wood")] = 1
+    text = told(state, 0, game)
+    assert "give_wood (to player_1)" in text
+    assert "You cannot give_sapling: no sapling." in text
+    state.sleeping[0, 1], state.inventory[0, 1, 3] = True, 5
+    assert told(state, 1, game).endswith("You can: noop.\nYou cannot do anything else: you sleep until energy is 9.")
+
+
+def explained(**arguments):
+    game = family(**arguments)
+    return manual(game.params, game.action_names).splitlines()
+
+
+def test_the_manual_has_the_costs_of_the_game():
+    lines = explained()
+    assert "place_plant uses 1 sapling, in front of you on grass." in lines
+    assert "place_stone uses 1 stone, in front of you on water or grass or path or sand or lava." in lines
+    iron = "make_iron_pickaxe uses 1 wood, 1 coal, 1 iron, with {} among the 8 cells around you."
+    assert iron.format("a table and a furnace") in lines
+    assert iron.format("a furnace") in explained(costs="damcs")
+    (collecting,) = [line for line in lines if line.startswith("do ")]
+    assert "diamond from diamond with iron_pickaxe" in collecting
+    assert "sapling from grass, one time in ten" in collecting
+    for action in family().action_names[7:]:
+        assert sum(line.startswith(f"{action} uses ") for line in lines) == 1
+
+
+def test_the_manual_has_the_options_of_the_game():
+    assert any("Zombies" in line for line in explained())
+    assert not any("Zombies" in line for line in explained(hostile=False))
+    assert not any("give_" in line for line in explained())
+    assert "give_* gives one item to the player in front." in explained(num_agents=2)
+    assert "give_* gives one item to the nearest player, at most 3 cells away." in explained(num_agents=2, share=3)
+    assert "do strikes players, too." in explained(num_agents=2, friendly_fire=True)
 
 
 def test_the_dead_and_the_sleeping_can_do_nothing():

@@ -37,7 +37,7 @@ def test_noise_is_opensimplex(seed):
 
 @pytest.mark.parametrize("size", [3, 15])
 def test_strips_are_the_noise(size):
-    permutation, field = table(3), np.zeros((1, 2, 8, 30))
+    permutation, field = table(3), np.zeros((1, 2, 8, 30), np.float32)
     add_noise(0, permutation, field, 1, 40, 48, 4, 30, size, 3, 0.5)
     assert (field[0, 0] == 0.0).all()
     assert (field[0, 1, :, :4] == 0.0).all()

@@ -63,7 +63,7 @@ def play_single(env_id, seed, actions):
     rows = [flat(observation).copy()]
     for action in actions:
         observation, reward, terminated, truncated, info = env.step(action)
-        rows.append((flat(observation).copy(), reward, terminated, info["reward_terms"]))
+        rows.append((flat(observation).copy(), reward, (terminated, truncated), info["reward_terms"]))
         if terminated or truncated:
             observation, _ = env.reset()
             rows.append(flat(observation).copy())
@@ -71,17 +71,17 @@ def play_single(env_id, seed, actions):
 
 
 def play_vector(env_id, seeds, actions, **kwargs):
-    """Rows of (observations, rewards, terminated) of a vector environment that resets at once."""
+    """Rows of (observations, rewards, ends, infos) of a vector environment that resets at once."""
     envs = make_vec(env_id, len(seeds), autoreset_mode=AutoresetMode.SAME_STEP, **kwargs)
     observations, _ = envs.reset(seed=list(seeds))
     rows = [[flat(o).copy() for o in iterate(envs.observation_space, observations)]]
     for action in actions:
-        observations, rewards, terminated, _truncated, infos = envs.step(action)
+        observations, rewards, terminated, truncated, infos = envs.step(action)
         rows.append(
             (
                 [flat(o).copy() for o in iterate(envs.observation_space, observations)],
                 rewards.copy(),
-                terminated.copy(),
+                list(zip(terminated.tolist(), truncated.tolist(), strict=True)),
                 copy.deepcopy(infos),
             )
         )
@@ -97,10 +97,11 @@ def test_a_row_of_a_batch_is_the_single_environment(env_id):
         single = iter(play_single(env_id, 11 + row, [a[row] for a in actions]))
         assert np.array_equal(next(single), vector[0][row])
         ends = 0
-        for observations, rewards, terminated, infos in vector[1:]:
-            observation, reward, over, terms = next(single)
+        for observations, rewards, ended, infos in vector[1:]:
+            observation, reward, ends_here, terms = next(single)
             assert reward == rewards[row]
-            assert over == terminated[row]
+            assert ends_here == ended[row]
+            over = any(ends_here)
             source = infos["final_info"]["reward_terms"] if over else infos["reward_terms"]
             assert all(source[name][row] == value for name, value in terms.items())
             if over:

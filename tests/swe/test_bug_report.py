@@ -145,7 +145,6 @@ def test_parameters_are_bound(case, lines):
         "test_returns_early",
         "test_multiline_text",
         "test_values[7]",
-        "TestGroup::test_inside",
         "test_absent",
     ],
 )

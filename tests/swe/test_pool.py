@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from telos.envs.swe import pool as pool_module
 from telos.envs.swe.errors import InfrastructureError, SandboxUnavailableError
 from telos.envs.swe.pool import SandboxPool, SandboxSpec, acquire_pool, release_pool
 from telos.envs.swe.sandbox import SandboxLimits
+from telos.envs.swe.sandbox.docker import client as docker_client
 from telos.envs.swe.scratch import scratch_folder
 
 LIMITS = SandboxLimits(memory=256 << 20, disk=32 << 20, pids=64)
@@ -200,6 +202,49 @@ def test_closing_wakes_who_waits(monkeypatch, sandbox_kind):
         go_on.set()
         closing.result(PATIENCE)
     assert made.idle == 0
+
+
+@docker_only
+def test_a_container_that_does_not_start_is_removed_at_once(monkeypatch, sandbox_kind):
+    """As when the process ends between making and starting it, and its folder is gone."""
+    before, engine = containers_of(os.getpid()), docker_client()
+    attach = engine.attach_socket
+
+    def lose_folders(*arguments):
+        for folder in scratch_folder().glob("session-*"):
+            shutil.rmtree(folder)
+        return attach(*arguments)
+
+    monkeypatch.setattr(engine, "attach_socket", lose_folders)
+    # The error holds on to the half-made sandbox, which so is not closed by the garbage collector.
+    with pytest.raises(InfrastructureError, match="start") as caught:
+        pool_module.open_sandbox(sandbox_kind, "telos-swe-base", LIMITS, 4096)
+    assert eventually(lambda: not containers_of(os.getpid()) - before, 20), caught
+
+
+@docker_only
+def test_a_process_that_ends_while_a_container_is_made_makes_it(sandbox_kind):
+    code = """
+import threading
+from telos.envs.swe import pool as module
+from telos.envs.swe.sandbox import SandboxLimits
+made, opening = module.open_sandbox, threading.Event()
+def open_sandbox(*arguments):
+    opening.set()
+    try:
+        return made(*arguments)
+    except BaseException as error:
+        print(repr(error), flush=True)
+        raise
+module.open_sandbox = open_sandbox
+spec = module.SandboxSpec("docker", "telos-swe-base", SandboxLimits(memory=256 << 20), 4096)
+pool = module.acquire_pool(spec, "user", 1)
+pool.take().close()
+opening.clear()
+opening.wait(60)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
 
 
 # -- failures -------------------------------------------------------------------------------------------

@@ -157,6 +157,28 @@ def open_cgroup_peak() -> int | None:
     return None
 
 
+def open_network_counters() -> int | None:
+    """A descriptor of the kernel's counts of this sandbox's packets."""
+    with contextlib.suppress(OSError):
+        return os.open("/proc/net/snmp", os.O_RDONLY | os.O_CLOEXEC)
+    return None
+
+
+def unroutable_packets(counters: int | None) -> int:
+    """How often something had no route out, or no taker here, such as a query for a name without a name server."""
+    if counters is None:
+        return 0
+    rows: dict[bytes, list[bytes]] = {}
+    total = 0
+    for line in os.pread(counters, 1 << 14, 0).splitlines():
+        kind, *values = line.split()
+        for name, value in zip(rows.get(kind, ()), values, strict=False):
+            if (kind, name) in ((b"Ip:", b"OutNoRoutes"), (b"Udp:", b"NoPorts")):
+                total += int(value)
+        rows[kind] = values
+    return total
+
+
 def reply(stdout: BinaryIO, header: Reply, payload: bytes) -> None:
     """Writes one frame."""
     encoded = json.dumps(header).encode()
@@ -190,6 +212,10 @@ class Supervisor:
         self.bystanders: set[int] = set()
         self.peak = 0
         self.cgroup_peak = open_cgroup_peak()
+        self.network = open_network_counters()
+        self.unroutable = unroutable_packets(self.network)
+        # Path of each decoy that has not been read to its access time.
+        self.decoys: dict[str, int] = {}
         self.wake_r, wake_w = os.pipe()
         for fd in (self.wake_r, wake_w):
             os.set_blocking(fd, False)
@@ -234,7 +260,7 @@ class Supervisor:
         os.close(COMMAND_FD)
         self.control = control_r
         os.set_blocking(control_r, False)
-        self.shell_status, self.shell_cpu = 0, 0.0
+        self.shell_status, self.shell_cpu, self.shell_due = 0, 0.0, False
         self.restore_exports = bool(self.exports)
         assert self.shell.stdin is not None
         self.shell_input = self.shell.stdin
@@ -322,7 +348,7 @@ class Supervisor:
         started = time.monotonic()
         output = HeadTail(request["limit"])
         poller = select.poll()
-        for fd in (self.out_r, self.wake_r, self.control, *(extra or {})):
+        for fd in (self.out_r, self.wake_r, *(extra or {})):
             poller.register(fd, select.POLLIN)
         memory_limit = self.settings.get("memory")
         next_look = started
@@ -375,6 +401,22 @@ class Supervisor:
         output.write(chunk)
         return len(chunk)
 
+    def arm_decoys(self) -> None:
+        """Takes note of when the decoys were last read."""
+        self.decoys = {path: os.stat(path).st_atime_ns for path in self.settings["decoys"] if os.path.exists(path)}
+
+    def signs(self) -> Reply:
+        """What tells of networks and decoys that were tried since the last request."""
+        before, self.unroutable = self.unroutable, unroutable_packets(self.network)
+        read = []
+        for path, time_before in self.decoys.items():
+            with contextlib.suppress(OSError):
+                if os.stat(path).st_atime_ns != time_before:
+                    read.append(path)
+        for path in read:
+            del self.decoys[path]
+        return {"unroutable": self.unroutable - before, "decoys_read": read}
+
     # -- requests -----------------------------------------------------------------------------------
 
     def run(self, request: Request, payload: bytes) -> tuple[Reply, bytes]:
@@ -395,17 +437,21 @@ class Supervisor:
         with contextlib.suppress(BrokenPipeError):
             self.shell_input.write(line.encode())
 
-        def finished() -> int | None:
+        def read_control() -> bool:
             try:
                 while chunk := os.read(self.control, 1 << 16):
                     control.extend(chunk)
             except BlockingIOError:
-                pass
+                return True
+            return False
+
+        def finished() -> int | None:
+            read_control()
             if control.count(0) >= 4 and control.startswith(nonce):
                 return int(control.split(b"\0")[1])
             return self.statuses.get(shell.pid)
 
-        header, output = self.wait(finished, request, tick, shell_too=True)
+        header, output = self.wait(finished, request, tick, shell_too=True, extra={self.control: read_control})
         header["cpu"] = max(0.0, cpu_seconds(shell.pid) - self.shell_cpu)
         if control.startswith(nonce) and control.count(0) >= 4:
             _, _, cwd, exports, *_ = bytes(control).split(b"\0")
@@ -414,11 +460,12 @@ class Supervisor:
         if header["shell_restarted"]:
             self.restart_shell()
         self.shell_status = header["exit_code"] & 255
-        return header, output
+        return header | self.signs(), output
 
     def tool(self, request: Request, payload: bytes) -> tuple[Reply, bytes]:
         """Runs one of the functions of the tools source in a child, under the same deadline."""
-        return self.in_child(lambda: TOOLS[request["name"]](**request["arguments"]), self.cwd, request)
+        header, output = self.in_child(lambda: TOOLS[request["name"]](**request["arguments"]), self.cwd, request)
+        return header | self.signs(), output
 
     def in_child(self, work: Callable[[], int], folder: str, request: Request) -> tuple[Reply, bytes]:
         """Runs a function that tells an exit code as the agent, in a child of its own."""
@@ -503,17 +550,21 @@ class Supervisor:
                 archive.extractall(self.settings["cwd"])
             except (OSError, ValueError, RecursionError, tarfile.TarError) as error:
                 return {"error": str(error)}, b""
+        self.arm_decoys()
         return {"error": ""}, b""
 
     def freeze(self, request: Request, payload: bytes) -> tuple[Reply, bytes]:
-        """Kills every process of the agent, so that nothing changes the tree while the host reads it."""
+        """Kills every process of the agent, so that nothing changes the tree while the host reads it.
+
+        The new shell starts after the answer.
+        """
         self.kill_since(0, shell_too=True)
         # What the dead left in the pipe, such as the shell's notices of its jobs' ends, is not the next command's.
         while self.read_output(HeadTail(0)):
             pass
         self.exports = b""
         self.cwd = self.settings["cwd"]
-        self.restart_shell()
+        self.shell_due = True
         return {}, b""
 
     def stand_still(self) -> set[int]:
@@ -555,7 +606,7 @@ class Supervisor:
         header, output = self.in_child(lambda: load_places(request["places"], archive), "/", request)
         os.close(archive)
         self.cwd, self.exports = request["cwd"], request["exports"].encode("latin-1")
-        self.restart_shell()
+        self.arm_decoys()
         return header, output
 
     def serve(self, stdin: BinaryIO, stdout: BinaryIO) -> None:
@@ -570,6 +621,8 @@ class Supervisor:
             header, output = getattr(self, request["do"])(request, payload)
             reply(stdout, header, output)
             # What needs no hurry waits until the host has its answer. Statuses of orphans interest no one.
+            if self.shell_due:
+                self.restart_shell()
             self.reap()
             self.statuses = {pid: code for pid, code in self.statuses.items() if pid == self.shell.pid}
             self.shell_cpu = cpu_seconds(self.shell.pid)

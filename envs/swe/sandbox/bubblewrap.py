@@ -18,6 +18,7 @@ import sysconfig
 import tarfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -124,7 +125,7 @@ class BubblewrapSandbox(Sandbox):
         settings = super()._settings()
         rlimits = {**settings.rlimits, "NPROC": self.limits.pids, "AS": 4 * self.limits.memory}
         env = {**settings.env, "PATH": f"{_interpreter_bin()}:{settings.env['PATH']}"}
-        return Settings(settings.cwd, env, rlimits, settings.memory)
+        return replace(settings, env=env, rlimits=rlimits)
 
     def _arguments(self, info: int, passwd: int, user: int) -> list[str]:
         size = str(self.limits.disk)

@@ -76,19 +76,21 @@ class DockerSandbox(Sandbox):
     def __init__(self, image: str, limits: SandboxLimits, output_limit: int) -> None:
         super().__init__(limits, output_limit)
         self._api = client()
-        self._lifeline: socket.socket | None = None
         self._streams: list[Any] = []
+        self._unstarted = False
         self._rendezvous = self._open_rendezvous()
         try:
             self.id = self._create(image)
         except BaseException:
             self._end_rendezvous()
             raise
+        self._unstarted = True
         _live.add(self)
         try:
             # StdinOnce: the engine closes the keeper's input when this attachment ends.
-            self._lifeline = self._hijack(self._api.attach_socket(self.id, {"stdin": 1, "stream": 1}))
+            self._hijack(self._api.attach_socket(self.id, {"stdin": 1, "stream": 1}))
             self._api.start(self.id)
+            self._unstarted = False
             self._open_session()
         except BaseException as error:
             self.close()
@@ -217,10 +219,9 @@ class DockerSandbox(Sandbox):
             self._session.close()
             self._session = None
         self._drop_sockets()
-        if self._lifeline is not None:
-            self._lifeline = None
-        else:
-            # Never attached, so nothing ends the container but an explicit call.
+        if self._unstarted:
+            # There is no keeper whose end would remove it.
+            self._unstarted = False
             with contextlib.suppress(*_ERRORS):
                 self._api.remove_container(self.id, force=True, v=True)
 

@@ -145,7 +145,8 @@ class PipeStream:
 class Settings:
     """What the supervisor is told at its start.
 
-    ``memory`` in bytes is for sandboxes without a cgroup; ``socket`` is where a faster stream may wait.
+    ``memory`` in bytes is for sandboxes without a cgroup; ``socket`` is where a faster stream may wait; the readings of
+    ``decoys`` are told.
     """
 
     cwd: str
@@ -153,6 +154,7 @@ class Settings:
     rlimits: Mapping[str, int]
     memory: int | None = None
     socket: str | None = None
+    decoys: tuple[str, ...] = ()
 
 
 @cache

@@ -1,0 +1,1 @@
+"""Makes datasets of tasks out of any Python package that has tests."""
