@@ -198,7 +198,7 @@ def main(
             **{"found": len(found), "per_diamond": per_diamond, "contribution_gini": gini},
             "episodes": [asdict(episode) for episode in played],
         }
-    console = Console()
+    console = Console(width=150)
     console.print(table)
     record = {"telos": telos.__version__, "machine": describe_machine(), "seeds": seeds, "length": length}
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -23,6 +23,7 @@ from telos.baselines.input_errors import InputError, bad_input
 from telos.envs.crafter.env import parallel_env
 from telos.envs.crafter.names import ACHIEVEMENTS, GIFTS, NOOP
 from telos.envs.crafter.text import reasons
+from telos.envs.engine.window import Window, open_display
 
 __all__ = ["GIFT_KEYS", "KEYS", "OTHERS", "Session", "key_help", "play"]
 
@@ -201,8 +202,6 @@ def play(
         raise InputError(
             "playing needs the extra `play`: pip install 'telos-gym[play]', or pip install pygame-ce"
         ) from error
-    from telos.envs.engine.window import Window
-
     with bad_input():
         session = Session(ParallelRecorder(parallel_env(**arguments)), others, seed)
     several = len(session.env.possible_agents) > 1
@@ -238,7 +237,7 @@ def _check_display() -> None:
 
     advice = "play where there is a display, or through one that is forwarded"
     try:
-        pygame.display.init()
+        open_display()
     except pygame.error as error:
         raise InputError(f"no window can be opened ({error}): {advice}") from error
     # pygame falls back to these by itself.

@@ -34,7 +34,7 @@ __all__ = ["REPORTS", "Report", "TeamPlanner"]
 #: Steps that a material costs while nobody knows where it is. Ours, about what one agent needs.
 _SEARCH = {TREE: 10.0, STONE: 15.0, COAL: 20.0, IRON: 40.0, DIAMOND: 60.0}
 #: Steps within which a gift is worth the way, of an agent that has other things to do. Ours.
-_GIFT_WAY = 6.0
+_GIFT_WAY = 2.0
 #: Agents from this number on look for ores from the beginning, in teams that are larger. Ours.
 _GATHERERS = 4
 #: Steps between messages of an agent that has nothing new to tell, and after which one that is silent is forgotten.

@@ -68,7 +68,8 @@ class CrafterEnv(SimulatedEnv):
 
     ``obs="flat"`` is the same without the position as one ``Box`` of 1786 float32 numbers in [0, 1]: cells one-hot, then
     inventory, direction, sleep and daylight. ``obs="rgb"`` is an image, uint8 ``(64, 64, 3)``, as in the original but with pictures of our own.
-    ``obs="text"`` is the symbolic one in words, with what can be done and why not (CPU only).
+    ``obs="text"`` is the symbolic one in words, with what can be done and why not (CPU only); the rules in words are
+    :func:`telos.envs.crafter.manual.manual`.
     All are local: what an agent sees by itself. What is known to nobody in the world, ``state()`` of
     ``parallel_env`` and of ``CrafterParallelVectorEnv``, is for training only; ``env.unwrapped.family.visibility`` says
     which is which.

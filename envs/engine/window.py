@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Self
 
 import numpy as np
 from gymnasium.error import DependencyNotInstalled
 from numpy.typing import NDArray
 
-__all__ = ["Window"]
+__all__ = ["Window", "open_display"]
+
+
+def open_display() -> None:
+    """Starts pygame's display in a way that leaves signals alone.
+
+    Raises:
+        pygame.error: If there is none.
+    """
+    import pygame
+
+    # SDL would turn SIGTERM into an event that nobody reads, in this process and in those that are forked from it.
+    os.environ.setdefault("SDL_NO_SIGNAL_HANDLERS", "1")
+    pygame.display.init()
 
 
 class Window:
@@ -44,7 +58,7 @@ class Window:
             ) from error
         size = image.shape[1], image.shape[0]
         if self._window is None:
-            pygame.display.init()
+            open_display()
             self._window, self._clock = PygameWindow(self._title, size), pygame.time.Clock()
         elif self._window.size != size:
             self._window.size = size

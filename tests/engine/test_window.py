@@ -1,6 +1,8 @@
 """``render_mode="human"``: every reset and step are shown, and the window goes when the environment is closed."""
 
 import pickle
+import signal
+import subprocess
 import sys
 
 import gymnasium as gym
@@ -77,3 +79,14 @@ def test_without_pygame_one_is_told_what_to_install(monkeypatch):
 def test_many_environments_have_no_window():
     with pytest.raises(ValueError, match="unknown to many environments: choose from \\['rgb_array', 'ansi'\\]"):
         CrafterVectorEnv(2, render_mode="human")
+
+
+def test_a_process_with_a_window_ends_when_it_is_told_to(pygame):
+    """SDL's own handlers would swallow the signal."""
+    code = "import numpy as np, time; from telos.envs.engine.window import Window; window = Window('a window', 1000)"
+    code += "; window.show(np.zeros((9, 9, 3), np.uint8)); print('open', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert any("open" in line for line in process.stdout)
+        process.terminate()
+        assert process.wait(30) == -signal.SIGTERM
