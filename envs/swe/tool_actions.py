@@ -206,7 +206,8 @@ class SWEToolsEnv(gym.Env[Observation, int]):
     | `reward_terms` | every step | see above |
     | `trainable` | every step | False after an infrastructure failure |
     | `timing` | always | seconds: `reset`, `step`, `sandbox`, and at the end `grading`, `tests` |
-    | `resources` | every step | `bytes` of output before truncation, `cpu` seconds, `peak_memory` bytes |
+    | `resources` | every step | `bytes` of output before truncation, `seconds`, `cpu` seconds, `peak_memory` bytes |
+    | `hack` | every step | counts of cheating tried so far, by kind, see :mod:`telos.envs.swe.telemetry` |
     | `completed` | at the end | whether the agent submitted |
     | `modified` | at the end | whether the patch is not empty |
     | `resolved` | at the end | whether all hidden tests pass |

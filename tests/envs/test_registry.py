@@ -127,7 +127,7 @@ CASES = {
         name: Case({"horizon": 40, "patience": [6.0, 9.0], **kwargs}, [list(range(10))] * 9, sampled=9, truncates=False)
         for name, kwargs in (("", {}), ("bored of all", {"boredom": "all", "new_items": 0.5}))
     },
-    "Crafter-v0": {"": Case({"size": [24, 24], "length": 60}, [5, 1, 5, 2, 3, 4, 6, 0] * 8, truncates=False)},
+    "Crafter-v0": {"": Case({"size": [24, 24], "length": 30, "goal": "collect_sapling"}, [5] * 30, sampled=6)},
     "LoiterChain-v0": {"": Case({"horizon": 15}, [0] * 5, sampled=8, truncates=False)},
     "StepChain-v0": {"": Case({"max_steps": 12}, [0] * 4 + [2], sampled=20, truncates=False)},
     "DeepSea-v0": {
