@@ -40,7 +40,7 @@ EVERY = {case: vector_face(case) for case in [*SIMULATED, *VARIANTS]} | TEAMS
 #: Families with the same rules are tested once.
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 CASES = {rules_of(*of_case): case for case, of_case in EVERY.items()}.values()
-HOST_ONLY = {entry for entry, _ in EVERY.values() if "cuda" not in class_of(entry).family_type.devices}
+HOST_ONLY = sorted({entry for entry, _ in EVERY.values() if "cuda" not in class_of(entry).family_type.devices})
 
 
 @pytest.mark.parametrize("case", CASES)
