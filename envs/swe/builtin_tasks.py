@@ -12,7 +12,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import Any, overload
+from typing import Any
 
 from telos.envs.swe.mutations import Mutation, apply_mutations
 from telos.envs.swe.syntax import parse
@@ -47,18 +47,6 @@ class BuiltinTasks(TaskSource):
         self._ids = list(self._rows)
         self._packages: dict[str, Mapping[str, bytes]] = {}
         self._tasks: dict[str, Task] = {}
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    @overload
-    def __getitem__(self, index: int) -> Task: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Task]: ...
-    def __getitem__(self, index: int | slice) -> Task | list[Task]:
-        if isinstance(index, slice):
-            return [self.by_id(task_id) for task_id in self._ids[index]]
-        return self.by_id(self._ids[index])
 
     @property
     def ids(self) -> Sequence[str]:

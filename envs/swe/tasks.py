@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import overload
 
 __all__ = ["FileTree", "Health", "Suite", "Task", "TaskSource", "load_tasks", "nearest", "tree_entries"]
 
@@ -105,6 +106,18 @@ class Task:
 
 class TaskSource(Sequence[Task]):
     """An immutable sequence of tasks that are built when they are first looked at."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @overload
+    def __getitem__(self, index: int) -> Task: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Task]: ...
+    def __getitem__(self, index: int | slice) -> Task | list[Task]:
+        if isinstance(index, slice):
+            return [self.by_id(task_id) for task_id in self.ids[index]]
+        return self.by_id(self.ids[index])
 
     @property
     @abstractmethod

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, overload
+from typing import Any
 
 from telos.envs.swe.datasets.image_trees import read_image_tree, strip_image
 from telos.envs.swe.datasets.images import ensure_image, images_present
@@ -72,18 +72,6 @@ class DatasetTasks(TaskSource):
         self._tasks: OrderedDict[str, Task] = OrderedDict()
         self._lock = threading.Lock()
         self._building: dict[int, threading.Lock] = {}
-
-    def __len__(self) -> int:
-        return len(self._index)
-
-    @overload
-    def __getitem__(self, index: int) -> Task: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Task]: ...
-    def __getitem__(self, index: int | slice) -> Task | list[Task]:
-        if isinstance(index, slice):
-            return [self.by_id(task) for task in self.ids[index]]
-        return self.by_id(self.ids[index])
 
     @property
     def ids(self) -> Sequence[str]:
