@@ -15,6 +15,7 @@ whose agent is a language model. Networks, tools, tasks, and the sizes of all re
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from concurrent.futures import as_completed
 from pathlib import Path
@@ -48,9 +49,9 @@ REWARDS: dict[str, tuple[str, ...]] = {
 """Wrappers of each setting. Gates lie between the outcomes -1, -0.5, 0 and 1."""
 COLOURS = dict(zip(REWARDS, ("tab:red", "tab:blue", "tab:cyan", "navy", "tab:gray"), strict=True))
 VARIANTS: dict[str, tuple[str, ...]] = {
-    "easy": ("difficulty=[1]", "max_turns=20", "candidates=16"),
+    "easy": ("difficulty=[1]", "max_turns=40", "candidates=16"),
     "sparse": (
-        *("difficulty=[2, 3]", "max_turns=20", "candidates=16"),
+        *("difficulty=[2, 3]", "max_turns=40", "candidates=16"),
         'rewards={"no_submit": 0.0, "empty_patch": 0.0, "fails_tests": 0.0}',
     ),
 }
@@ -65,7 +66,7 @@ SETTINGS: dict[str, Any] = {
     "gamma": 1.0,
     "eval_every": 10**9,
     "eval_episodes": 0,
-    "checkpoint_every": 480,
+    "checkpoint_every": 10**9,
     "tensorboard": False,
     "device": "cpu",
 }
@@ -83,9 +84,11 @@ def train(variant: str, rewards: str, seed: int, total_steps: int, sandbox: str,
     kept = runs / "episodes" / f"{label} {sandbox} {seed} {total_steps}.json"
     if not kept.exists():
         traces = runs / "traces" / kept.stem
+        # A run that was stopped begins again: gone on with, it would play its last episodes twice.
+        shutil.rmtree(traces, ignore_errors=True)
         env_arg = (f"sandbox={sandbox}", f'trace="{traces}"', *VARIANTS[variant])
         args = ppo.Args("SWETools-v0", env_arg=env_arg, wrap=REWARDS[rewards], seed=seed, label=label, out=runs,
-                        resume="auto", total_steps=total_steps, **SETTINGS)  # fmt: skip
+                        total_steps=total_steps, **SETTINGS)  # fmt: skip
         if ppo.train(args).stopped:
             raise KeyboardInterrupt
         found = sorted(filter(None, map(summary, traces.glob("*.jsonl"))))
